@@ -1,0 +1,35 @@
+"""Fit the gate "no nucleus here" on real crops alone.
+
+Windows of real crops are segmented again inside the window, as any unknown window is, so that what is
+measured is comparable. Limits come from the training part and are widened on the calibration part.
+"""
+
+from occamscope.evaluation.gate import GateSettings, fit_gate, gate_features
+from occamscope.imaging.crop import prepare_crops
+from occamscope.imaging.segment import SegmentationSettings
+from occamscope.job import open_job, plain
+from occamscope.store.crops import crop_settings
+from occamscope.store.splits import read_split
+from occamscope.store.tables import write_json, write_table
+
+with open_job(snakemake) as job:
+    split = read_split(job.input.split, job.input.crops)
+    settings = crop_settings(plain(job.params.crops))
+    segmentation = SegmentationSettings(**plain(job.params.segmentation))
+
+    def measured(*parts: str):
+        windows = split.take(*parts).windows
+        prepared = prepare_crops(windows, 1.0, segmentation, settings)
+        return gate_features(prepared.windows, prepared.masks)
+
+    limits = GateSettings(max_share=job.params.false_alarms)
+    gate = fit_gate(measured("train"), measured("calibration"), limits)
+    test = measured("test")
+    caught = gate.catches(test)
+    job.say(f"{caught.sum()} of {len(caught)} real test crops are caught")
+    ids = split.take("test").table["crop_id"]
+    write_json(job.output.gate, gate.to_dict())
+    write_table(
+        job.output.table,
+        test.assign(crop_id=ids, caught=caught, reason=gate.reasons(test)),
+    )

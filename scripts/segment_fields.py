@@ -1,0 +1,40 @@
+"""Find the nuclei in the fields of one bundle, or take the user's label masks.
+
+Reads TIFFs; writes label images, a table of objects (file, frame, object_label, y, x, area_px,
+um_per_px) and the log of what every file is (axes, dtype, range, pixel size, status).
+"""
+
+import pandas as pd
+
+from occamscope.errors import InputError
+from occamscope.imaging.measure import locate_objects
+from occamscope.imaging.segment import SegmentationSettings, segment_pages
+from occamscope.job import open_job
+from occamscope.store.fields import read_bundle
+from occamscope.store.label_masks import read_label_mask
+from occamscope.store.segmentations import write_label_images
+from occamscope.store.tables import write_table
+
+with open_job(snakemake) as job:
+    settings = SegmentationSettings(**job.params.segmentation)
+    images, masks = list(job.input.fields), list(job.input.masks)
+    rows, tables, labelled = [], [], []
+    for index, field in enumerate(read_bundle(images, job.params.reading)):
+        rows.append(field.row)
+        if field.stack is None:
+            job.say(field.row["message"])
+            continue
+        pages = field.stack.pages
+        if masks:
+            labels = read_label_mask(masks[index], shape=pages.shape)
+        else:
+            labels = segment_pages(pages, settings, field.stack.pixel_size_um)
+        objects = locate_objects(labels)
+        labelled.append((field.name, labels))
+        tables.append(objects.assign(file=field.name, um_per_px=field.stack.pixel_size_um))
+        job.say(f"{index + 1}/{len(images)} {field.name}: {len(objects)} nuclei")
+    if not tables:
+        raise InputError(f"no file of the bundle can be read: {rows[0]['message']}")
+    write_label_images(job.output.labels, labelled)
+    write_table(job.output.objects, pd.concat(tables, ignore_index=True))
+    write_table(job.output.log_table, pd.DataFrame(rows))

@@ -1,0 +1,1 @@
+"""From microscopy fields to prepared nucleus crops."""

@@ -1,0 +1,1 @@
+"""Short symbolic expressions that classify."""

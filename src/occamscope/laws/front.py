@@ -1,0 +1,246 @@
+"""The table of the best laws of each size: a Pareto front of complexity against loss."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+
+from occamscope.errors import InputError
+from occamscope.laws.expression import Expression, parse
+from occamscope.laws.loss import check_targets, check_weights, fit_output_scale, mean_loss
+from occamscope.laws.parser import check_names
+from occamscope.laws.spec import SearchSpec
+
+COLUMNS = (
+    "complexity", "loss", "score", "expression", "latex", "output_scale",
+    "engine", "loss_name", "target", "seed",
+)  # fmt: skip
+# Losses below this count as this in the score: a perfect law has a finite score.
+LOSS_FLOOR = 1e-12
+# Two ways to write one law differ by rounding; a smaller difference is none.
+ROUNDING = 1e-9
+
+
+@dataclass(frozen=True)
+class Front:
+    """What one search found.
+
+    Attributes
+    ----------
+    table : rows of increasing complexity and decreasing loss. `complexity` in nodes; `loss`
+        the weighted mean on the search's data, computed in float64 from the text in
+        `expression` (with the factor `output_scale` on f); `score` = -d ln(loss) /
+        d complexity against the row before; `latex`; and where the row comes from:
+        `engine`, `loss_name`, `target`, `seed`.
+    names : the variables in the order of the data's columns
+    complete : False if a time limit cut the search short
+    """
+
+    table: pd.DataFrame
+    names: tuple[str, ...]
+    complete: bool = True
+
+    def __len__(self) -> int:
+        return len(self.table)
+
+    def expression(self, row: int) -> Expression:
+        """Return the law in that row (0 is the smallest)."""
+        return parse(str(self.table["expression"].iloc[row]), self.names)
+
+    def expressions(self) -> list[Expression]:
+        """Return all laws, the smallest first."""
+        return [self.expression(row) for row in range(len(self))]
+
+    @classmethod
+    def from_expressions(
+        cls,
+        expressions: Iterable[Expression | str],
+        X: ArrayLike,
+        y: ArrayLike,
+        spec: SearchSpec,
+        feature_names: Sequence[str],
+        *,
+        engine: str,
+        target: str = "labels",
+        sample_weight: ArrayLike | None = None,
+        complete: bool = True,
+    ) -> Front:
+        """Score candidates in float64 and keep those that no other one dominates.
+
+        Each candidate is written as text first and scored from what that text says. Left out
+        are candidates above the spec's complexity or constants, and those without a finite
+        loss.
+
+        Parameters
+        ----------
+        expressions : candidates, parsed or as text
+        X, y : (n, d) data and (n,) targets of the search
+        spec : the search's settings; its loss and whether f has a free scale
+        feature_names : names of the columns of X
+        engine, target : what to write into these columns
+        sample_weight : (n,) weights of the rows
+        complete : see the class
+        """
+        X, y = check_data(X, y, spec, feature_names)
+        weight = check_weights(sample_weight, len(y))
+        rows = []
+        for text in unique_texts(expressions, feature_names):
+            law = parse(text, feature_names)
+            if not within_limits(law, spec):
+                continue
+            loss, scale = score_law(law, X, y, spec, weight)
+            if np.isfinite(loss):
+                rows.append((law.complexity(), loss, np.nan, text, law.latex(), scale))
+        table = pd.DataFrame(rows, columns=list(COLUMNS[:6]))
+        table = table.astype({"complexity": int, "loss": float, "output_scale": float})
+        table = pareto_front(table).assign(
+            engine=engine, loss_name=spec.loss, target=target, seed=spec.seed
+        )
+        return cls(table[list(COLUMNS)], tuple(feature_names), complete)
+
+
+def check_data(
+    X: ArrayLike, y: ArrayLike, spec: SearchSpec, feature_names: Sequence[str]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return data and targets as float64 after the checks that every engine needs.
+
+    Raises
+    ------
+    InputError
+        If shapes disagree, values are not finite, names are unusable or the targets do not
+        suit the loss.
+    """
+    X = np.asarray(X, dtype=np.float64)
+    names = check_names(feature_names)
+    if X.ndim != 2 or X.shape[1] != len(names) or X.shape[1] == 0:
+        raise InputError(f"laws: data of shape {X.shape} do not fit {len(names)} feature names")
+    if not np.isfinite(X).all():
+        bad = names[int(np.argmax(~np.isfinite(X).all(axis=0)))]
+        raise InputError(f"laws: feature '{bad}' contains nan or infinite values")
+    y = check_targets(y, spec.loss)
+    if len(y) != len(X):
+        raise InputError(f"laws: {len(X)} rows of data but {len(y)} targets")
+    return X, y
+
+
+def unique_texts(expressions: Iterable[Expression | str], names: Sequence[str]) -> list[str]:
+    """Return the exported texts of the candidates, in their order, each one once."""
+    texts: dict[str, None] = {}
+    for law in expressions:
+        parsed = parse(law, names) if isinstance(law, str) else law
+        texts[parsed.tidy().to_text()] = None
+    return list(texts)
+
+
+def within_limits(law: Expression, spec: SearchSpec) -> bool:
+    """True if size and constants of the law keep to the spec."""
+    largest = max((abs(c) for c in law.constants()), default=0.0)
+    return law.complexity() <= spec.max_complexity and largest <= spec.max_constant
+
+
+def score_law(
+    law: Expression,
+    X: NDArray[np.float64],
+    y: NDArray[np.float64],
+    spec: SearchSpec,
+    sample_weight: ArrayLike | None = None,
+) -> tuple[float, float]:
+    """Return the mean loss of a law in float64 and the output scale that it takes.
+
+    The scale is 1 unless the spec gives the law a free one.
+    """
+    values = law.evaluate(X)
+    scale = fit_output_scale(values, y, spec.loss, sample_weight) if spec.free_scale else 1.0
+    with np.errstate(over="ignore"):
+        return mean_loss(scale * values, y, spec.loss, sample_weight), scale
+
+
+def pareto_front(rows: pd.DataFrame, measure: str = "loss") -> pd.DataFrame:
+    """Keep the rows that no other row beats in both complexity and `measure`.
+
+    Of equal rows (to `ROUNDING`) the first stays. The result is sorted by complexity and its `score` column
+    is computed anew.
+
+    Parameters
+    ----------
+    rows : table with `complexity` and `measure` (smaller is better)
+    """
+    order = rows.sort_values(["complexity", measure], kind="stable")
+    best_before = order[measure].astype(float).cummin().shift(fill_value=np.inf)
+    front = order[_below(order[measure], best_before)].reset_index(drop=True)
+    return front.assign(score=scores(front["complexity"], front[measure]))
+
+
+def scores(complexity: ArrayLike, loss: ArrayLike) -> NDArray[np.float64]:
+    """Return -d ln(loss) / d complexity of each row against the row before; the first has 0.
+
+    Losses below `LOSS_FLOOR` count as `LOSS_FLOOR`, so that a law without loss has a finite
+    score.
+    """
+    size = np.asarray(complexity, dtype=np.float64)
+    log_loss = np.log(np.maximum(np.asarray(loss, dtype=np.float64), LOSS_FLOOR))
+    if len(size) == 0:
+        return np.empty(0)
+    return np.concatenate([[0.0], -np.diff(log_loss) / np.diff(size)])
+
+
+def merge_fronts(
+    fronts: Iterable[Front | pd.DataFrame],
+    measure: str = "loss",
+    within: Sequence[str] = ("target", "loss_name"),
+) -> pd.DataFrame:
+    """Put the rows of several searches into one table and mark the common front.
+
+    A row is on the front (`on_front`) if no row of its group has at most its complexity and
+    a smaller `measure`, or less complexity and no larger `measure`; equal rows of several
+    searches are all marked, so that the table says who found a law. Losses of different
+    kinds or targets cannot be compared: by default each kind and target has its own front.
+    With a common measure (a validation error) and `within=()` there is one front of all.
+
+    Parameters
+    ----------
+    fronts : fronts, or tables with their columns
+    measure : column to compare, smaller is better
+    within : columns that define the groups
+    """
+    tables = [f.table if isinstance(f, Front) else f for f in fronts]
+    tables = [table for table in tables if len(table)]
+    if not tables:
+        return pd.DataFrame(columns=[*COLUMNS, "on_front"])
+    rows = pd.concat(tables, ignore_index=True)
+    rows = rows.sort_values([*within, "complexity", measure, "engine", "seed"], kind="stable")
+    rows = rows.reset_index(drop=True)
+    groups = rows.groupby(list(within), sort=False) if within else [((), rows)]
+    marked = [_on_front(group, measure) for _, group in groups]
+    return rows.assign(on_front=pd.concat(marked).reindex(rows.index))
+
+
+def _on_front(rows: pd.DataFrame, measure: str) -> pd.Series:
+    """True for the rows of one group that are on its front."""
+    best = rows.groupby("complexity")[measure].min().astype(float)
+    smaller = best.cummin().shift(fill_value=np.inf)
+    size, value = rows["complexity"], rows[measure]
+    return ~_below(size.map(best), value) & _below(value, size.map(smaller))
+
+
+def _below(value: pd.Series, other: pd.Series) -> pd.Series:
+    """True where a value is lower than another one by more than rounding."""
+    return value < other - ROUNDING * other.abs().where(np.isfinite(other), 0.0)
+
+
+def format_front(rows: pd.DataFrame, pick: int | None = None) -> str:
+    """Write the table as PySR prints it, with >>>> before the picked row (its index)."""
+    shown = pd.DataFrame(
+        {
+            "pick": ["" if index != pick else ">>>>" for index in rows.index],
+            "complexity": rows["complexity"],
+            "loss": rows["loss"].map("{:.4g}".format),
+            "score": rows["score"].map("{:.3g}".format),
+            "expression": rows["expression"],
+        }
+    )
+    return shown.to_string(index=False)

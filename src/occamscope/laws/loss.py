@@ -1,0 +1,190 @@
+"""Losses of a law in float64, and the output scale that a margin loss lacks.
+
+Margin losses (labels -1 and +1) depend on the margin m = y f alone. The unit of f carries no
+meaning there: the sign decides. But the hinge asks for margins of 1, so the same law in
+another unit has another loss. `fit_output_scale` takes this accident out of the comparison.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from occamscope.errors import InputError
+
+Array = NDArray[np.float64]
+
+MARGIN_LOSSES: tuple[str, ...] = ("hinge", "squared_hinge", "logistic")
+LOSSES: tuple[str, ...] = (*MARGIN_LOSSES, "mse")
+
+# The scale is sought in this range: a useless f wants 0, a separating f in the logistic loss
+# infinity.
+SCALE_RANGE = (1e-6, 1e6)
+
+
+def elementwise_loss(prediction: ArrayLike, target: ArrayLike, loss: str) -> Array:
+    """Loss of every row.
+
+    Parameters
+    ----------
+    prediction : (n,) values of the law f
+    target : (n,) labels -1/+1 for the margin losses, real numbers for "mse"
+    loss : one of `LOSSES`
+        hinge max(0, 1 - y f), squared_hinge max(0, 1 - y f)^2, logistic ln(1 + exp(-y f)),
+        mse (f - y)^2.
+
+    Raises
+    ------
+    InputError
+        If the loss is unknown.
+    """
+    f = np.asarray(prediction, dtype=np.float64)
+    y = np.asarray(target, dtype=np.float64)
+    with np.errstate(all="ignore"):
+        if loss == "mse":
+            return (f - y) ** 2
+        if loss not in MARGIN_LOSSES:
+            raise InputError(f"loss: '{loss}' is not one of {', '.join(LOSSES)}")
+        margin = y * f
+        if loss == "logistic":
+            return np.logaddexp(0.0, -margin)
+        # np.where keeps nan: an undefined value must not count as a perfect one.
+        shortfall = np.where(margin >= 1.0, 0.0, 1.0 - margin)
+        return shortfall if loss == "hinge" else shortfall**2
+
+
+def mean_loss(
+    prediction: ArrayLike, target: ArrayLike, loss: str, weight: ArrayLike | None = None
+) -> float:
+    """Weighted mean loss; infinite if any row of positive weight has no finite loss."""
+    rows = elementwise_loss(prediction, target, loss)
+    if weight is None:
+        value = float(np.mean(rows))
+    else:
+        w = np.asarray(weight, dtype=np.float64)
+        with np.errstate(all="ignore"):
+            value = float(np.sum(np.where(w > 0, w * rows, 0.0)) / np.sum(w))
+    return value if np.isfinite(value) else float("inf")
+
+
+def check_targets(target: ArrayLike, loss: str) -> Array:
+    """Return the targets as float64, after a check that the loss can use them.
+
+    Raises
+    ------
+    InputError
+        If a target is not finite, or a margin loss is given anything but -1 and +1.
+    """
+    y = np.asarray(target, dtype=np.float64)
+    if y.ndim != 1 or y.size == 0:
+        raise InputError(f"targets: expected a non-empty vector, got shape {y.shape}")
+    if not np.isfinite(y).all():
+        raise InputError("targets: they contain nan or infinite values")
+    if loss in MARGIN_LOSSES and not np.isin(y, (-1.0, 1.0)).all():
+        raise InputError(f"targets: the {loss} loss needs labels -1 and +1")
+    return y
+
+
+def check_weights(weight: ArrayLike | None, rows: int) -> Array | None:
+    """Return the rows' weights as float64 (None stays None) after a check of their values.
+
+    Raises
+    ------
+    InputError
+        If there is not one finite, non-negative weight for each row, or all are 0.
+    """
+    if weight is None:
+        return None
+    w = np.asarray(weight, dtype=np.float64)
+    if w.shape != (rows,):
+        raise InputError(f"weights: {rows} rows of data but weights of shape {w.shape}")
+    if not (np.isfinite(w).all() and (w >= 0).all() and w.any()):
+        raise InputError("weights: they must be finite, not negative, and not all 0")
+    return w
+
+
+def fit_output_scale(
+    prediction: ArrayLike, target: ArrayLike, loss: str, weight: ArrayLike | None = None
+) -> float:
+    """Positive factor s that minimises the mean loss of s f, within `SCALE_RANGE`.
+
+    Exact for hinge and squared hinge (the loss is convex and piecewise polynomial in s: walk
+    its kinks) and for mse (closed form); bisection of the derivative to the last bit for the
+    logistic loss. Where a range of s is equally good, the smallest one. If f has undefined
+    values, 1.
+
+    Parameters
+    ----------
+    prediction : (n,) values of the law f
+    target : (n,) as in `elementwise_loss`
+    loss : one of `LOSSES`
+    weight : (n,) non-negative weights of the rows, equal ones if None
+    """
+    f = np.asarray(prediction, dtype=np.float64)
+    y = np.asarray(target, dtype=np.float64)
+    w = np.ones_like(f) if weight is None else np.asarray(weight, dtype=np.float64)
+    with np.errstate(all="ignore"):
+        return float(np.clip(_best_scale(f, y, w, loss), *SCALE_RANGE))
+
+
+def _best_scale(f: Array, y: Array, w: Array, loss: str) -> float:
+    """The minimising scale before clipping, 1 where there is none."""
+    if loss == "mse":
+        scale = float(np.sum(w * f * y) / np.sum(w * f * f))
+        return scale if np.isfinite(scale) else 1.0
+    if loss not in MARGIN_LOSSES:
+        raise InputError(f"loss: '{loss}' is not one of {', '.join(LOSSES)}")
+    margin = y * f
+    if np.isnan(margin).any() or np.isneginf(margin).any():
+        return 1.0
+    counts = (w > 0) & np.isfinite(margin)  # +infinity is right at any scale
+    margin, w = margin[counts], w[counts]
+    if loss == "logistic":
+        return _logistic_scale(margin, w)
+    return _kinked_scale(margin, w, squared=loss == "squared_hinge")
+
+
+def _kinked_scale(margin: Array, w: Array, squared: bool) -> float:
+    """Minimum of sum w max(0, 1 - s m)^k, k = 1 or 2, by its kinks at s = 1/m, m > 0."""
+    order = np.argsort(-margin, kind="stable")
+    m, w = margin[order], w[order]
+    positive = int(np.count_nonzero(m > 0))
+    if positive == 0:
+        return SCALE_RANGE[0]
+    # tail1[k] = sum of w m over the rows that are still short of the margin past kink k.
+    tail1 = np.append(np.cumsum((w * m)[::-1])[::-1], 0.0)
+    if not squared:
+        # The slope past kink k is -tail1[k]; it rises with k.
+        if tail1[0] <= 0:
+            return SCALE_RANGE[0]
+        first = int(np.argmax(tail1[1 : positive + 1] <= 0))
+        return 1.0 / m[first]
+    tail2 = np.append(np.cumsum((w * m * m)[::-1])[::-1], 0.0)
+    kinks = 1.0 / m[:positive]
+    # Half the negative slope at a kink, rows past it left out: it falls with s.
+    descent = tail1[1 : positive + 1] - kinks * tail2[1 : positive + 1]
+    short = np.flatnonzero(descent <= 0)
+    first = int(short[0])
+    if tail2[first] == 0:
+        return kinks[first]
+    return tail1[first] / tail2[first]
+
+
+def _logistic_scale(margin: Array, w: Array) -> float:
+    """Zero of the derivative of sum w ln(1 + exp(-s m)) in s, by bisection of log s."""
+
+    def slope(s: float) -> float:
+        return float(np.sum(-w * margin / (1.0 + np.exp(s * margin))))
+
+    low, high = SCALE_RANGE
+    if slope(low) >= 0:
+        return low
+    if slope(high) < 0:
+        return high
+    for _ in range(60):
+        middle = float(np.sqrt(low * high))
+        if slope(middle) >= 0:
+            high = middle
+        else:
+            low = middle
+    return high

@@ -1,0 +1,1 @@
+"""The file contracts of the workflow, one module a kind of file."""
