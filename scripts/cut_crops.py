@@ -9,39 +9,54 @@ from pathlib import Path
 import pandas as pd
 
 from occamscope.imaging.crop import CropSettings, cut_objects
-from occamscope.imaging.labels import label_objects
+from occamscope.imaging.named_objects import name_objects
 from occamscope.imaging.quality import QualitySettings, exclude_crops
-from occamscope.job import open_job
+from occamscope.job import open_job, plain
+from occamscope.store.crop_parts import Identity, reasons_of, split_off, to_crop_set
 from occamscope.store.crops import write_crops
-from occamscope.store.fields import crop_part, crop_settings, factors_of, read_bundle
+from occamscope.store.fields import read_bundle
 from occamscope.store.label_tables import read_label_table
 from occamscope.store.segmentations import read_label_images
 from occamscope.store.sources import group_of
-from occamscope.store.tables import read_json, write_table
+from occamscope.store.tables import read_json, read_table, write_table
 
 with open_job(snakemake) as job:
-    settings = CropSettings(**crop_settings(job.params.crops))
+    settings = CropSettings(**plain(job.params.crops))
     scale = read_json(job.input.scale)
     label_images = read_label_images(job.input.labels)
-    points, factors = None, None
+    points = pd.DataFrame(columns=["file", "frame", "y", "x", "class_name"])
+    truth = pd.DataFrame()
     if job.input.table:
         points = read_label_table(Path(job.input.table[0]), list(job.params.all_fields))
-        factors = factors_of(job.input.table[0])
-    parts, excluded, truths = [], [], []
+        if job.params.simulated:
+            truth = read_table(job.input.table[0]).drop(columns=["file", "frame", "class"])
+    parts, excluded, factors, strays = [], [], [], 0
     for field in read_bundle(list(job.input.fields), job.params.reading):
         if field.stack is None:
             continue
         group = group_of(field.name, job.params.reading["group"])
         for frame, page in enumerate(field.stack.pages):
             labels = label_images[field.name][frame]
-            crops = cut_objects(page, labels, scale["zoom"][field.name], settings)
-            reasons = exclude_crops(crops, QualitySettings())
-            named = label_objects(labels, points, field.name, frame)
-            part = crop_part(crops, reasons, named, job.params.task, field.name, frame, group)
-            parts.append(part.crops)
-            excluded.append(part.excluded)
-            truths.append(part.join(factors))
+            prepared = cut_objects(page, labels, scale["zoom"].get(field.name, 1.0), settings)
+            here = points[(points["file"] == field.name) & (points["frame"] == frame)]
+            named = name_objects(labels, prepared.object_label, here)
+            n = len(prepared)
+            strays += named.unmatched
+            who = Identity([field.name] * n, [group] * n, [frame] * n, prepared.object_label,
+                           prepared.y, prepared.x, named.class_name)  # fmt: skip
+            crops = to_crop_set(prepared, who, job.params.task)
+            reasons = reasons_of(exclude_crops(prepared, QualitySettings()), n)
+            usable, left_out = split_off(crops, named.add_conflicts(reasons))
+            parts.append(usable)
+            excluded.append(left_out)
+            if len(truth):
+                matched = named.row >= 0
+                rows = truth.loc[named.row[matched]]
+                factors.append(rows.assign(crop_id=crops.table["crop_id"][matched].to_numpy()))
         job.say(f"{field.name}: {sum(len(part) for part in parts)} crops so far")
+    if strays:
+        job.say(f"{strays} rows of the label table lie on no nucleus")
     write_crops(job.output.crops, parts, {})
     write_table(job.output.quality, pd.concat(excluded, ignore_index=True))
-    write_table(job.output.factors, pd.concat(truths, ignore_index=True))
+    empty = pd.DataFrame(columns=["crop_id"])
+    write_table(job.output.factors, pd.concat(factors or [empty], ignore_index=True))

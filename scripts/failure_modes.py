@@ -13,12 +13,11 @@ from occamscope.classifiers.ensemble import logits
 from occamscope.evaluation.failure_modes import deciding_terms, summarise_probes
 from occamscope.evaluation.gate import Gate, gate_features
 from occamscope.evaluation.probes import make_probes
-from occamscope.imaging.crop import prepare_crops
-from occamscope.imaging.segment import SegmentationSettings
+from occamscope.imaging.crop import CropSettings, prepare_crops
+from occamscope.imaging.segment import SegmentationSettings, segment_windows
 from occamscope.job import open_job, plain
 from occamscope.representation.codes import encode_images
 from occamscope.store.cnns import read_cnn
-from occamscope.store.crops import crop_settings
 from occamscope.store.ensembles import read_ensembles
 from occamscope.store.latents import read_latents
 from occamscope.store.laws import read_law
@@ -38,16 +37,14 @@ with open_job(snakemake) as job:
     probes = make_probes(windows, job.params.probes, job.params.seed)
     kinds = np.concatenate([probes.kind, np.full(len(test), "real")])
     everything = np.concatenate([probes.windows, windows.astype(np.float32)])
-    prepared = prepare_crops(
-        everything,
-        1.0,
-        SegmentationSettings(**plain(job.params.segmentation)),
-        crop_settings(plain(job.params.crops)),
-    )
+    segmentation = SegmentationSettings(**plain(job.params.segmentation))
+    settings = CropSettings(**plain(job.params.crops))
+    prepared = prepare_crops(everything, 1.0, segmentation, settings)
     codes = encode_images(read_tcvae(job.input.tcvae), prepared.images).mean
     codes = np.where(latents.active, codes, np.float32(0))
     gate = Gate.from_dict(read_json(job.input.gate))
-    caught = gate.catches(gate_features(prepared.windows, prepared.masks))
+    masks = segment_windows(everything, segmentation)
+    caught = gate.catches(gate_features(everything, masks))
 
     law = read_law(job.input.law).expression
     ensembles = read_ensembles(job.input.networks)

@@ -5,22 +5,18 @@ measured is comparable. Limits come from the training part and are widened on th
 """
 
 from occamscope.evaluation.gate import GateSettings, fit_gate, gate_features
-from occamscope.imaging.crop import prepare_crops
-from occamscope.imaging.segment import SegmentationSettings
+from occamscope.imaging.segment import SegmentationSettings, segment_windows
 from occamscope.job import open_job, plain
-from occamscope.store.crops import crop_settings
 from occamscope.store.splits import read_split
 from occamscope.store.tables import write_json, write_table
 
 with open_job(snakemake) as job:
     split = read_split(job.input.split, job.input.crops)
-    settings = crop_settings(plain(job.params.crops))
     segmentation = SegmentationSettings(**plain(job.params.segmentation))
 
     def measured(*parts: str):
         windows = split.take(*parts).windows
-        prepared = prepare_crops(windows, 1.0, segmentation, settings)
-        return gate_features(prepared.windows, prepared.masks)
+        return gate_features(windows, segment_windows(windows, segmentation))
 
     limits = GateSettings(max_share=job.params.false_alarms)
     gate = fit_gate(measured("train"), measured("calibration"), limits)

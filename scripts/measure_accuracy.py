@@ -12,14 +12,14 @@ from occamscope.classifiers.ensemble import logits
 from occamscope.classifiers.forest import count_nodes, forest_scores, train_forest
 from occamscope.classifiers.pruning import count_parameters
 from occamscope.evaluation.accuracy import accuracy_table
+from occamscope.evaluation.scoreboard import Scoreboard
 from occamscope.imaging.measure import measure_shapes
 from occamscope.job import open_job
-from occamscope.laws.test_laws import test_columns
+from occamscope.laws.choose import validation_columns
 from occamscope.store.cnns import read_cnn
 from occamscope.store.ensembles import read_ensembles
 from occamscope.store.latents import read_latents
 from occamscope.store.laws import read_law
-from occamscope.store.scoreboard import Scoreboard
 from occamscope.store.splits import read_split
 from occamscope.store.tables import read_table, write_table
 
@@ -52,7 +52,10 @@ with open_job(snakemake) as job:
         job.say(f"{row.model}: accuracy {row.accuracy:.4f}, balanced {row.balanced_accuracy:.4f}")
     front = read_table(job.input.front)
     names = law.expression.names
-    laws = test_columns(front, codes[test].astype(float), labels[test], names)
+    measured = validation_columns(front, codes[test].astype(float), labels[test], names)
+    measured = measured.filter(like="validation_")
+    measured.columns = [name.replace("validation", "test") for name in measured]
+    laws = pd.concat([front, measured], axis=1)
     predictions = pd.DataFrame(
         {"crop_id": split.crops.table["crop_id"].iloc[test], "label": labels[test]}
         | board.first_of_each_kind()

@@ -34,7 +34,7 @@ with open_job(snakemake) as job:
         SearchSpec(loss=job.params.loss, seed=job.params.seed, **plain(job.params.search)),
         [f"z{unit}" for unit in selected["latents"]],
         sample_weight=target.weight,
-        progress=job.say,
+        progress=job.progress,
         target=job.params.target,
     )
     write_table(job.output.front, front.table)

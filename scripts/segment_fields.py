@@ -4,11 +4,12 @@ Reads TIFFs; writes label images, a table of objects (file, frame, object_label,
 um_per_px) and the log of what every file is (axes, dtype, range, pixel size, status).
 """
 
+import numpy as np
 import pandas as pd
 
 from occamscope.errors import InputError
-from occamscope.imaging.measure import locate_objects
-from occamscope.imaging.segment import SegmentationSettings, segment_pages
+from occamscope.imaging.objects import locate_objects
+from occamscope.imaging.segment import SegmentationSettings, segment_field
 from occamscope.job import open_job
 from occamscope.store.fields import read_bundle
 from occamscope.store.label_masks import read_label_mask
@@ -28,7 +29,8 @@ with open_job(snakemake) as job:
         if masks:
             labels = read_label_mask(masks[index], shape=pages.shape)
         else:
-            labels = segment_pages(pages, settings, field.stack.pixel_size_um)
+            um_per_px = field.stack.pixel_size_um
+            labels = np.stack([segment_field(page, settings, um_per_px) for page in pages])
         objects = locate_objects(labels)
         labelled.append((field.name, labels))
         tables.append(objects.assign(file=field.name, um_per_px=field.stack.pixel_size_um))

@@ -8,11 +8,11 @@ accuracy, then median size).
 import pandas as pd
 
 from occamscope.classifiers.pruning import count_parameters, live_inputs
+from occamscope.classifiers.representative import representative_member
 from occamscope.classifiers.selection import (
     choose_latents,
     jaccard_interval,
     pairwise_jaccard,
-    representative_member,
     selection_frequencies,
 )
 from occamscope.job import open_job

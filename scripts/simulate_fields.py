@@ -10,8 +10,8 @@ import pandas as pd
 
 from occamscope.imaging.simulate import SimulationSettings, simulate_field
 from occamscope.job import open_job
-from occamscope.store.images import write_tiff
 from occamscope.store.tables import write_table
+from occamscope.store.tiff_writing import write_tiff
 
 with open_job(snakemake) as job:
     options = dict(job.params.simulate)

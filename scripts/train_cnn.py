@@ -3,7 +3,7 @@
 Writes its weights and history. Resumes from a checkpoint of the same work after a crash.
 """
 
-from occamscope.classifiers.cnn import CNNSettings, train_cnn
+from occamscope.classifiers.cnn import CNNSettings, CNNState, train_cnn
 from occamscope.devices import choose_device
 from occamscope.job import open_job, plain
 from occamscope.store.checkpoints import resuming
@@ -21,9 +21,9 @@ with open_job(snakemake) as job:
         validation.labels,
         CNNSettings(**plain(job.params.training)),
         seed=job.params.seed,
-        progress=job.say,
+        progress=job.progress,
         device=choose_device(job.params.device),
-        **resuming(job),
+        **resuming(job.resume_folder, job.say, CNNState),
     )
     write_cnn(job.output.model, trained.model.cpu(), {})
     write_table(job.output.history, trained.history)

@@ -5,7 +5,7 @@ Decoded images are blurry, so the judge learns both. Writes its weights and hist
 
 import numpy as np
 
-from occamscope.classifiers.cnn import CNNSettings, train_cnn
+from occamscope.classifiers.cnn import CNNSettings, CNNState, train_cnn
 from occamscope.devices import choose_device
 from occamscope.job import open_job, plain
 from occamscope.representation.codes import decode_codes
@@ -32,9 +32,9 @@ with open_job(snakemake) as job:
         *both_kinds(split.rows("calibration")),
         CNNSettings(**plain(job.params.training)),
         seed=job.params.seed,
-        progress=job.say,
+        progress=job.progress,
         device=choose_device(job.params.device),
-        **resuming(job),
+        **resuming(job.resume_folder, job.say, CNNState),
     )
     write_cnn(job.output.model, trained.model.cpu(), {})
     write_table(job.output.history, trained.history)

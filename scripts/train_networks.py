@@ -28,7 +28,7 @@ with open_job(snakemake) as job:
         RigLSettings(**training["rigl"]),
         seeds=range(first, last + 1),
         density=job.params.density,
-        progress=job.say,
+        progress=job.progress,
         device=choose_device(job.params.device),
     )
     facts = {"parameters_before_pruning": count_parameters(net).tolist()}

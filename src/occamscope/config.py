@@ -69,6 +69,9 @@ class CropInput(Section):
     columns: dict[str, str] = Field(
         {}, description="manifest columns under other names, as {group: plate}"
     )
+    group: str | None = Field(
+        None, description="regular expression with one group that finds the plate in a crop's name"
+    )
     um_per_px: Positive | None = Field(None, description="pixel size, um, where unknown otherwise")
     ignore_pixel_size_tags: bool = Field(
         False, description="trust um_per_px where the files' own metadata are wrong"
@@ -199,7 +202,7 @@ class Laws(Section):
     )
     max_complexity: Count = Field(20, description="most nodes of an expression")
     max_constant: Positive = Field(50.0, description="largest absolute constant")
-    evaluations: Count = Field(400_000, description="candidate expressions that a search scores")
+    evaluations: Count = Field(2_000_000, description="candidate expressions that a search scores")
     output_scale: bool = Field(True, description="margin losses fit a scale that costs no node")
     chosen_complexity: Count = Field(13, description="most nodes of the chosen law")
     tolerance: Fraction | None = Field(

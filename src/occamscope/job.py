@@ -6,6 +6,7 @@ This module (not the stages) knows Snakemake's `script:` protocol.
 from __future__ import annotations
 
 import ctypes
+import math
 import os
 import resource
 import sys
@@ -13,7 +14,7 @@ import time
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -25,6 +26,8 @@ from occamscope.store import provenance as prov
 # side anyway. Set before numpy or torch start their pools.
 for _name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS"):
     os.environ.setdefault(_name, "1")
+
+PROGRESS_SECONDS = 5.0
 
 
 class StaleCodeError(RuntimeError):
@@ -49,6 +52,7 @@ class Job:
     snakemake: Any
     log: TextIO
     resume_folder: Path
+    _last_progress: list[float] = field(default_factory=lambda: [-math.inf])
 
     @property
     def input(self) -> Any:
@@ -65,6 +69,13 @@ class Job:
     @property
     def wildcards(self) -> Any:
         return self.snakemake.wildcards
+
+    def progress(self, text: str) -> None:
+        """A line of progress; those that follow within `PROGRESS_SECONDS` are dropped."""
+        now = time.monotonic()
+        if now - self._last_progress[0] >= PROGRESS_SECONDS:
+            self._last_progress[0] = now
+            self.say(text)
 
     def say(self, text: str) -> None:
         """One line to the log and to the terminal."""

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from occamscope.errors import InputError
 from occamscope.store.atomic import atomic_path, write_text
 from occamscope.store.checkpoints import load_checkpoint, save_checkpoint
-from occamscope.store.crops import COLUMNS, CropSet, read_crops, write_crops
+from occamscope.store.crops import COLUMNS, CropSet, read_crops, read_pixels, write_crops
 from occamscope.store.latents import Latents, read_latents, write_latents
 from occamscope.store.provenance import (
     DamagedFileError,
@@ -79,6 +79,18 @@ def test_crops_come_back_as_written_in_parts(tmp_path):
     assert np.array_equal(back.masks, np.concatenate([part.masks for part in parts]))
     assert list(back.table["crop_id"]) == [f"{i:016x}" for i in range(8)]
     assert back.table["source"].iloc[0] == "µ" and back.attributes == {"um_per_px": 0.65}
+
+
+def test_pixels_alone_are_guarded_by_hdf5(tmp_path):
+    path = tmp_path / "crops.h5"
+    crops = make_crops(300)
+    write_crops(path, [crops], {})
+    assert np.array_equal(read_pixels(path, "masks"), crops.masks)
+    data = bytearray(path.read_bytes())
+    data[data.index(crops.images[7].tobytes())] ^= 1
+    path.write_bytes(data)
+    with pytest.raises(DamagedFileError, match="crops.h5"):
+        read_pixels(path)
 
 
 def test_a_crop_that_comes_twice_is_refused(tmp_path):

@@ -152,6 +152,12 @@ def input_logs():
     return field_bundles("_inputs.csv")
 
 
+def scale_file():
+    """The scale of all crops."""
+    imported = CONFIG.input.kind == "crops"
+    return f"{RUN}/parts/imported_scale.json" if imported else f"{RUN}/scale.json"
+
+
 def crop_parts(suffix):
     """Parts that make up `crops.h5`, by the kind of input."""
     if CONFIG.input.kind == "crops":

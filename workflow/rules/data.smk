@@ -109,6 +109,7 @@ rule cut_crops:
         crops=settings("crops"),
         task=settings("task"),
         all_fields=field_names(),
+        simulated=CONFIG.input.kind == "simulate",
         code=code("cut_crops"),
         environment=ENVIRONMENT_DIGEST,
     message:
@@ -156,6 +157,7 @@ rule collect_crops:
         quality=crop_parts("_quality.csv"),
         factors=crop_parts("_factors.csv"),
         log_tables=input_logs(),
+        scale=scale_file(),
     output:
         crops=f"{RUN}/crops.h5",
         quality=report(

@@ -169,7 +169,6 @@ rule fit_gate:
     params:
         false_alarms=CONFIG.evaluation.gate_false_alarms,
         segmentation=settings("segmentation"),
-        crops=settings("crops"),
         code=code("fit_gate"),
         environment=ENVIRONMENT_DIGEST,
     message:

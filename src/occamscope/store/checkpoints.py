@@ -27,3 +27,24 @@ def load_checkpoint(
     except DamagedFileError as error:
         say(f"checkpoint not usable, starting afresh ({error})")
         return None
+
+
+def resuming(folder: Path, say: Callable[[str], None], make_state: Callable[..., Any]) -> dict:
+    """Keyword arguments `resume` and `on_checkpoint` of a training that lives in `folder`.
+
+    Parameters
+    ----------
+    make_state : the training's state class, called with (tensors, meta)
+    """
+    import torch
+
+    saved = load_checkpoint(folder, say)
+    resume = None
+    if saved is not None:
+        tensors = {name: torch.from_numpy(value) for name, value in saved[0].items()}
+        resume = make_state(tensors, saved[1])
+        say("resuming from a checkpoint")
+    return {
+        "resume": resume,
+        "on_checkpoint": lambda state: save_checkpoint(folder, state.tensors, state.meta),
+    }

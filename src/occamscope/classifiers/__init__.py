@@ -1,0 +1,1 @@
+"""Black box, dense and sparse networks, and the plain baseline."""

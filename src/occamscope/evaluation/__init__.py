@@ -1,0 +1,1 @@
+"""Accuracy, attacks, failure modes and claims."""

@@ -1,0 +1,1 @@
+"""The figure set; every figure comes with the table it draws."""

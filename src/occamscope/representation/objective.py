@@ -1,0 +1,101 @@
+"""What the beta-TCVAE minimises, and the schedules along the way."""
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from occamscope.representation.tcvae import TCVAE
+from occamscope.representation.total_correlation import kl_terms
+
+TERMS = ("reconstruction_sse", "mutual_information", "total_correlation", "dimension_wise_kl")
+
+
+@dataclass(frozen=True)
+class TrainingSettings:
+    """How the beta-TCVAE is trained.
+
+    Attributes
+    ----------
+    steps : optimiser steps.
+    batch : images per step.
+    sigma : sd of the Gaussian pixel noise at 64 x 64 px, in units of the nucleus' robust maximum;
+        large (soft) values leave only what moves most of the light: size and shape.
+    beta : weight of the total correlation.
+    estimator : "mws" or "mss", see `kl_terms`.
+    learning_rate : of Adam; rises linearly over `warmup_steps`, then falls as a cosine to 5 %.
+    anneal : share of the steps over which the weight of the KL terms rises from 0 to 1.
+    warmup_steps : steps over which the learning rate rises.
+    gradient_clip : largest norm of the gradient.
+    blank_fraction : share of the images in a batch that are blank (all zero), so that the encoder
+        has met a crop without a nucleus. They have nothing to reconstruct: they only pay for the
+        distance of their code from the prior.
+    report_every : steps per row of the history and per line of progress.
+    validate_every : steps between validation checks.
+    patience : validation checks without a new lowest loss, after the KL weight has reached 1, that
+        end the training; the weights of the lowest loss are returned. 0 never stops early.
+    checkpoint_every : steps between checkpoints.
+    """
+
+    steps: int = 1400
+    batch: int = 256
+    sigma: float = 0.4
+    beta: float = 8.0
+    estimator: str = "mws"
+    learning_rate: float = 1e-3
+    anneal: float = 0.2
+    warmup_steps: int = 100
+    gradient_clip: float = 100.0
+    blank_fraction: float = 0.0
+    report_every: int = 50
+    validate_every: int = 100
+    patience: int = 0
+    checkpoint_every: int = 100
+
+    @property
+    def n_blank(self) -> int:
+        """Blank images per batch."""
+        return round(self.blank_fraction * self.batch)
+
+
+def learning_rate_at(step: int, settings: TrainingSettings) -> float:
+    """Learning rate of the step with this number (from 0)."""
+    rise = min(1.0, (step + 1) / max(settings.warmup_steps, 1))
+    cosine = 0.5 * (1.0 + math.cos(math.pi * step / settings.steps))
+    return settings.learning_rate * rise * (0.05 + 0.95 * cosine)
+
+
+def kl_weight_at(step: int, settings: TrainingSettings) -> float:
+    """Weight of the KL terms at the step with this number (from 0)."""
+    return min(1.0, step / max(settings.anneal * settings.steps, 1e-9))
+
+
+def loss_terms(
+    model: TCVAE, x: Tensor, noise: Tensor, dataset_size: int, settings: TrainingSettings
+) -> Tensor:
+    """Batch means of the four terms, in the order of `TERMS`; shape (4,).
+
+    Parameters
+    ----------
+    x : (B, 1, 32, 32) images, of which the first `settings.n_blank` are blank.
+    noise : (B, latents) standard normal.
+    dataset_size : number of training images.
+
+    Returns
+    -------
+    Sum of squared errors per image, counted over 64 x 64 px, and the KL terms in nats.
+    """
+    mean, log_variance = model.encode_half(x)
+    z = mean + noise * torch.exp(0.5 * log_variance)
+    shown = slice(settings.n_blank, None)
+    pixels_per_pixel = 4.0
+    error = (x[shown] - model.decode_half(z[shown])).square().sum() * (pixels_per_pixel / len(x))
+    kl = kl_terms(z, mean, log_variance, dataset_size, settings.estimator)
+    return torch.stack([error, kl.mutual_information, kl.total_correlation, kl.dimension_wise_kl])
+
+
+def term_weights(kl_weight: float, settings: TrainingSettings) -> Tensor:
+    """Weights of the terms in the loss: SSE / (2 sigma^2) + w (MI + beta TC + DW); shape (4,)."""
+    weights = [0.5 / settings.sigma**2, kl_weight, kl_weight * settings.beta, kl_weight]
+    return torch.tensor(weights)

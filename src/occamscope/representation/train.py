@@ -1,0 +1,316 @@
+"""Train a beta-TCVAE on nucleus crops, with checkpoints, validation and an early stop."""
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+
+from occamscope.errors import InputError
+from occamscope.representation.augment import AffinePrior, halve_aliasing, random_affine
+from occamscope.representation.objective import (
+    TERMS,
+    TrainingSettings,
+    kl_weight_at,
+    learning_rate_at,
+    loss_terms,
+    term_weights,
+)
+from occamscope.representation.tcvae import HALF_SIZE, TCVAE, NetworkSettings
+from occamscope.representation.training_state import (
+    TrainingState,
+    load_moments,
+    load_weights,
+    pack_model,
+    prefixed,
+    unprefixed,
+)
+from occamscope.scale import WHITE
+
+MAX_VALIDATION_IMAGES = 1024
+
+
+@dataclass(frozen=True)
+class TrainedTCVAE:
+    """A trained model.
+
+    Attributes
+    ----------
+    model : in evaluation mode, on the device that it was trained on.
+    history : one row every `report_every` steps and at each validation check: step, learning_rate,
+        kl_weight, loss and its terms (means over the steps since the row before), validation_loss
+        and validation_reconstruction_sse (NaN between checks). The loss is in nats per image.
+    stopped_early : training ended before its last step for want of a better validation loss.
+    """
+
+    model: TCVAE
+    history: pd.DataFrame
+    stopped_early: bool
+
+
+class _Crops:
+    """Images and areas on their devices; hands out augmented batches."""
+
+    def __init__(self, images: np.ndarray, areas_px: np.ndarray, device: str) -> None:
+        if images.ndim != 3 or images.dtype != np.uint8 or len(images) != len(areas_px):
+            raise InputError(
+                f"need uint8 images (n, 64, 64) and as many areas, got {images.shape} of "
+                f"{images.dtype} and {len(areas_px)} areas"
+            )
+        if len(images) < 2:
+            raise InputError(f"cannot train on {len(images)} crops; give at least 2")
+        self.pixels = halve_aliasing(torch.from_numpy(np.ascontiguousarray(images))).to(device)
+        self.areas = torch.from_numpy(np.ascontiguousarray(areas_px, np.float32))
+
+    def batch(self, index: Tensor, generator: torch.Generator, affine: AffinePrior) -> Tensor:
+        """Augmented images (B, 1, 32, 32) in [0, 1.3]."""
+        x = self.pixels[index.to(self.pixels.device)].float()[:, None] / WHITE
+        x = random_affine(x, self.areas[index], generator, affine, size=HALF_SIZE)
+        return x.contiguous(memory_format=torch.channels_last)
+
+
+class _Validation:
+    """Fixed maps and noise for held-out images, so that losses compare over time."""
+
+    def __init__(self, crops: _Crops, latents: int, affine: AffinePrior, seed: int) -> None:
+        generator = torch.Generator().manual_seed(seed)
+        chosen = torch.randperm(len(crops.areas), generator=generator)[:MAX_VALIDATION_IMAGES]
+        self.x = crops.batch(chosen, generator, affine)
+        self.noise = torch.randn(len(chosen), latents, generator=generator).to(self.x.device)
+
+    @torch.no_grad()
+    def terms(self, model: TCVAE, dataset_size: int, settings: TrainingSettings) -> Tensor:
+        """Mean loss terms over near-equal batches, on the CPU; shape (4,)."""
+        n_batches = max(1, round(len(self.x) / settings.batch))
+        pairs = zip(self.x.tensor_split(n_batches), self.noise.tensor_split(n_batches), strict=True)
+        terms = [loss_terms(model, x, noise, dataset_size, settings) for x, noise in pairs]
+        return torch.stack(terms).mean(dim=0).cpu()
+
+
+class _Run:
+    """The state of a training run: model, optimiser, generator, history."""
+
+    def __init__(
+        self,
+        crops: _Crops,
+        validation: _Validation | None,
+        recipe: dict[str, Any],
+        settings: TrainingSettings,
+        network: NetworkSettings,
+        affine: AffinePrior,
+        device: str,
+    ) -> None:
+        self.crops, self.validation, self.recipe = crops, validation, recipe
+        self.settings, self.affine = settings, affine
+        self.generator = torch.Generator().manual_seed(recipe["seed"])
+        self.model = TCVAE(network, self.generator).to(device)
+        self.optimiser = torch.optim.Adam(
+            self.model.parameters(), settings.learning_rate, fused=True
+        )
+        self.step = 0
+        self.rows: list[dict[str, Any]] = []
+        self.sums = torch.zeros(len(TERMS), dtype=torch.float64, device=device)
+        self.summed = 0
+        self.best: dict[str, Tensor] = {}
+        self.best_loss = float("inf")
+        self.checks_since_best = 0
+
+    @property
+    def stopped(self) -> bool:
+        return 0 < self.settings.patience <= self.checks_since_best
+
+    def advance(self) -> None:
+        """One optimiser step."""
+        settings, device = self.settings, self.sums.device
+        n = len(self.crops.areas)
+        index = torch.randint(0, n, (settings.batch,), generator=self.generator)
+        x = self.crops.batch(index, self.generator, self.affine)
+        x[: settings.n_blank] = 0.0
+        noise = torch.randn(
+            settings.batch, self.model.settings.latents, generator=self.generator
+        ).to(device)
+        terms = loss_terms(self.model, x, noise, n, settings)
+        loss = terms @ term_weights(kl_weight_at(self.step, settings), settings).to(device)
+        self.optimiser.param_groups[0]["lr"] = learning_rate_at(self.step, settings)
+        self.optimiser.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(self.model.parameters(), settings.gradient_clip)
+        self.optimiser.step()
+        self.sums += terms.detach()
+        self.summed += 1
+        self.step += 1
+
+    def report(self) -> str:
+        """Append a row of means to the history; returns the line to print."""
+        settings, weight = self.settings, kl_weight_at(self.step - 1, self.settings)
+        means = (self.sums / self.summed).cpu()
+        loss = float(means @ term_weights(weight, settings).double())
+        if not np.isfinite(loss):
+            raise InputError(
+                f"training diverged by step {self.step} (the loss is {loss}); lower learning_rate"
+            )
+        row = {
+            "step": self.step,
+            "learning_rate": learning_rate_at(self.step - 1, settings),
+            "kl_weight": weight,
+            "loss": loss,
+            **dict(zip(TERMS, means.tolist(), strict=True)),
+            **self._validate(),
+        }
+        self.rows.append(row)
+        self.sums.zero_()
+        self.summed = 0
+        return _line(row, settings.steps)
+
+    def _validate(self) -> dict[str, float | None]:
+        if self.validation is None or self.step % self.settings.validate_every:
+            return {"validation_loss": None, "validation_reconstruction_sse": None}
+        terms = self.validation.terms(self.model, len(self.crops.areas), self.settings)
+        loss = float(terms @ term_weights(1.0, self.settings))
+        if self.settings.patience and kl_weight_at(self.step, self.settings) >= 1.0:
+            self._remember(loss)
+        return {"validation_loss": loss, "validation_reconstruction_sse": float(terms[0])}
+
+    def _remember(self, loss: float) -> None:
+        """Keep the weights of the lowest validation loss; count the checks since."""
+        self.checks_since_best += 1
+        if loss < self.best_loss:
+            self.best_loss, self.checks_since_best = loss, 0
+            self.best = prefixed("best", dict(self.model.named_parameters()))
+
+    def state(self) -> TrainingState:
+        tensors = {
+            **pack_model(self.model, self.optimiser),
+            **self.best,
+            "generator": self.generator.get_state(),
+            "sums": self.sums.cpu().clone(),
+        }
+        meta = {
+            "step": self.step,
+            "summed": self.summed,
+            "best_loss": self.best_loss if self.best else None,
+            "checks_since_best": self.checks_since_best,
+            "history": [dict(row) for row in self.rows],
+            "recipe": self.recipe,
+        }
+        return TrainingState(tensors, meta)
+
+    def restore(self, state: TrainingState) -> None:
+        tensors, meta = state.tensors, state.meta
+        changed = [key for key in self.recipe if meta["recipe"].get(key) != self.recipe[key]]
+        if changed:
+            raise InputError(
+                f"the checkpoint was made with another {', '.join(changed)}; delete it to start "
+                "again"
+            )
+        self.step, self.summed = meta["step"], meta["summed"]
+        load_weights(self.model, tensors)
+        if self.step:
+            load_moments(self.model, self.optimiser, tensors, self.step)
+        self.generator.set_state(tensors["generator"])
+        self.sums.copy_(tensors["sums"])
+        self.rows = [dict(row) for row in meta["history"]]
+        best = unprefixed("best", tensors)
+        self.best = prefixed("best", best)
+        self.best_loss = meta["best_loss"] if best else float("inf")
+        self.checks_since_best = meta["checks_since_best"]
+
+    def finish(self) -> TrainedTCVAE:
+        if self.best:
+            load_weights(self.model, self.best, prefix="best")
+        history = pd.DataFrame(self.rows)
+        for column in ("validation_loss", "validation_reconstruction_sse"):
+            history[column] = history[column].astype(float)
+        return TrainedTCVAE(self.model.eval(), history, self.step < self.settings.steps)
+
+
+def _line(row: dict[str, Any], steps: int) -> str:
+    text = f"step {row['step']}/{steps}: loss {row['loss']:.1f}, "
+    text += f"squared error {row['reconstruction_sse']:.1f}, "
+    text += f"MI {row['mutual_information']:.2f}, TC {row['total_correlation']:.2f}, "
+    text += f"dimension-wise KL {row['dimension_wise_kl']:.2f}"
+    if row["validation_loss"] is not None:
+        text += f", validation loss {row['validation_loss']:.1f}"
+    return text
+
+
+def _due(run: _Run, every: int) -> bool:
+    return run.step % every == 0 or run.step == run.settings.steps or run.stopped
+
+
+def _recipe(seed: int, n: int, *settings: Any) -> dict[str, Any]:
+    """What must not change between a checkpoint and its resumption, as JSON would return it."""
+    values: dict[str, Any] = {"seed": seed, "number of images": n}
+    for group in settings:
+        values.update(asdict(group))
+    return {key: list(v) if isinstance(v, tuple) else v for key, v in values.items()}
+
+
+def train_tcvae(
+    images: np.ndarray,
+    areas_px: np.ndarray,
+    settings: TrainingSettings,
+    network: NetworkSettings,
+    affine: AffinePrior,
+    seed: int,
+    validation_images: np.ndarray | None = None,
+    validation_areas: np.ndarray | None = None,
+    resume: TrainingState | None = None,
+    on_checkpoint: Callable[[TrainingState], None] | None = None,
+    progress: Callable[[str], None] | None = None,
+    device: str = "cpu",
+) -> TrainedTCVAE:
+    """Train a beta-TCVAE (Chen et al. 2018) on randomly stretched, scaled and turned crops.
+
+    Resuming from any checkpoint gives the same bytes as an uninterrupted run (on one kind of
+    machine, with one thread).
+
+    Parameters
+    ----------
+    images : uint8 (n, 64, 64), 196 = 1.0, masked and centred nuclei on a background of 0.
+    areas_px : (n,) areas of the nuclei in px of these images.
+    settings, network, affine : see there.
+    seed : of the initial weights, the batches, the maps and the noise.
+    validation_images, validation_areas : held-out crops for the validation loss; at most 1,024 are
+        used. Without them there is no early stop.
+    resume : a state that `on_checkpoint` got.
+    on_checkpoint : called every `checkpoint_every` steps and at the end.
+    progress : called with one line every `report_every` steps.
+    device : "cpu" or a CUDA device; random numbers are drawn on the CPU either way.
+
+    Raises
+    ------
+    InputError
+        For images of another shape or type, a checkpoint of another recipe, or a diverged loss.
+    """
+    crops = _Crops(images, areas_px, device)
+    validation = None
+    if validation_images is not None and validation_areas is not None:
+        held_out = _Crops(validation_images, validation_areas, device)
+        validation = _Validation(held_out, network.latents, affine, seed + 1)
+    recipe = _recipe(seed, len(images), settings, network, affine)
+    run = _Run(crops, validation, recipe, settings, network, affine, device)
+    if resume is not None:
+        run.restore(resume)
+    with torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True):
+        _loop(run, on_checkpoint, progress)
+    return run.finish()
+
+
+def _loop(
+    run: _Run,
+    on_checkpoint: Callable[[TrainingState], None] | None,
+    progress: Callable[[str], None] | None,
+) -> None:
+    settings = run.settings
+    while run.step < settings.steps and not run.stopped:
+        run.advance()
+        if _due(run, settings.report_every) or _due(run, settings.validate_every):
+            line = run.report()
+            if progress is not None:
+                progress(line)
+        if on_checkpoint is not None and _due(run, settings.checkpoint_every):
+            on_checkpoint(run.state())

@@ -1,0 +1,93 @@
+from itertools import pairwise, product
+
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.patches import PathPatch
+
+from occamscope.figures.streams import draw_streams, line_widths, path_label, sum_streams
+
+LATENTS = ("z29", "z17", "z21", "z3")
+
+
+def network(inputs, first, second, keep, seed=0):
+    """Nodes, edges and paths of a random network with those layers."""
+    rng = np.random.default_rng(seed)
+    layers = [LATENTS[:inputs], [f"h1.{i}" for i in range(first)],
+              [f"h2.{i}" for i in range(second)], ["output"]]  # fmt: skip
+    weight = {
+        pair: rng.normal() for a, b in pairwise(layers) for pair in product(a, b)
+        if rng.random() < keep or b == ["output"]
+    }  # fmt: skip
+    chains = [c for c in product(*layers) if all(p in weight for p in pairwise(c))]
+    size = [abs(np.prod([weight[p] for p in pairwise(c)])) for c in chains]
+    paths = pd.DataFrame(
+        {
+            "path": [" > ".join(c) for c in chains],
+            "stream": [c[1] for c in chains],
+            "share": np.array(size) / sum(size),
+            "cut_balanced_accuracy": -np.array(size) / 50,
+        }
+    )
+    used = {p for c in chains for p in pairwise(c)}
+    edges = pd.DataFrame([(a, b, weight[a, b]) for a, b in sorted(used)],
+                         columns=["source", "target", "weight"])  # fmt: skip
+    names = sorted({node for pair in used for node in pair})
+    depth = {node: k for k, layer in enumerate(layers) for node in layer}
+    nodes = pd.DataFrame({"node": names, "layer": [depth[n] for n in names]})
+    return nodes, edges.assign(flow=edges["weight"].abs()), paths
+
+
+def test_streams_are_sound_and_hold_the_input(fake, sound):
+    nodes, edges, paths = network(3, 5, 4, 0.6)
+    data = sound(lambda: draw_streams(nodes, edges, paths, fake.names)).data
+    parts = dict(list(data.groupby("element")))
+    assert sorted(parts["path"]["share"]) == sorted(paths["share"])
+    assert parts["edge"]["weight"].tolist() == edges["weight"].tolist()
+    assert parts["stream"]["share"].sum() == pytest.approx(1)
+
+
+@pytest.mark.parametrize(("size", "keep"), [((1, 1, 1), 1.0), ((1, 3, 2), 1.0), ((4, 9, 7), 0.4)])
+def test_small_and_large_networks_are_drawn(fake, neat, size, keep):
+    neat(lambda: draw_streams(*network(*size, keep), fake.names))
+
+
+def test_paths_without_streams_or_cuts_are_drawn(neat):
+    nodes, edges, paths = network(2, 3, 2, 0.9)
+    bare = paths[["path", "share"]]
+    result = neat(lambda: draw_streams(nodes, edges.drop(columns="flow"), bare))
+    assert "stream" not in set(result.data["element"])
+
+
+def test_every_connection_is_a_curve_coloured_by_its_sign():
+    nodes, edges, paths = network(3, 5, 4, 0.6)
+    figure = draw_streams(nodes, edges, paths).figure
+    curves = [p for p in figure.axes[0].patches if isinstance(p, PathPatch)]
+    assert len(curves) == len(edges)
+    assert len({p.get_edgecolor() for p in curves}) == 2
+
+
+def test_the_widest_connection_of_each_layer_is_equally_wide():
+    edges = pd.DataFrame({"source": ["a", "b", "h"], "target": ["h", "h", "o"],
+                          "weight": [-2.0, 1.0, 9.0]})  # fmt: skip
+    widths = line_widths(edges, {"a": 0, "b": 0, "h": 1, "o": 2})
+    assert widths == pytest.approx([3.5, 2.0, 3.5])
+
+
+def test_the_bars_are_the_largest_shares():
+    nodes, edges, paths = network(4, 9, 7, 0.4)
+    figure = draw_streams(nodes, edges, paths).figure
+    widths = [bar.get_width() for bar in figure.axes[-1].patches]
+    largest = paths["share"].sort_values(ascending=False)
+    assert widths[:12] == pytest.approx(100 * largest.iloc[:12])
+    assert widths[12] == pytest.approx(100 * largest.iloc[12:].sum())
+
+
+def test_streams_sum_their_paths():
+    paths = pd.DataFrame({"stream": ["a", "b", "a"], "share": [0.2, 0.5, 0.3]})
+    assert sum_streams(paths)["share"].tolist() == [0.5, 0.5]
+    assert sum_streams(paths.assign(stream="a")).empty
+
+
+def test_a_path_is_written_with_its_latent_and_units():
+    assert path_label("z29 > h1.3 > h2.0 > output") == "z29 → 3 → 0"
