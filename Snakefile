@@ -34,7 +34,7 @@ rule all:
         folds("black_box/cnn.safetensors"),  # pixels -> black box
         models("networks/selected.json"),  # latents -> dense and sparse networks
         models("laws/law.json"),  # selected latents -> laws
-        models("evaluation/accuracy.csv"),  # accuracy, attacks, failure modes
+        models("evaluation/image_quality.csv"),  # accuracy, attacks, failure modes
         f"{RUN}/claims.md",  # what holds and what does not
         models(FIGURES),  # the figure set
         f"{RUN}/provenance.json",  # who made what from what

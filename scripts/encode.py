@@ -5,6 +5,7 @@ over the training part.
 """
 
 from occamscope.devices import choose_device
+from occamscope.errors import InputError
 from occamscope.job import open_job
 from occamscope.representation.codes import active_units, encode_images
 from occamscope.store.latents import Latents, write_latents
@@ -17,6 +18,11 @@ with open_job(snakemake) as job:
     codes = encode_images(model, split.crops.images, device=choose_device(job.params.device))
     active = active_units(codes.mean[split.rows("train", labelled=False)])
     job.say(f"{active.sum()} of {len(active)} units are active")
+    if active.sum() < 2:
+        raise InputError(
+            "fewer than two latents are active, so nothing can be read from the codes: train longer "
+            "(representation.steps), lower representation.sigma, or give more crops"
+        )
     latents = Latents(
         codes.mean, codes.log_variance, codes.kl, active, split.crops.table["crop_id"].to_numpy()
     )

@@ -151,10 +151,10 @@ def _data_file(text: str, path: Path, root: Path) -> set[Path]:
     A string that is itself the dotted name of a package module counts as an import: lazy
     registries and worker processes (`python -m`) name their modules so.
     """
-    if text.startswith(f"{PACKAGE}.") and " " not in text:
-        return _module_files(text, root)
+    named = _module_files(text, root) if text.startswith(f"{PACKAGE}.") else set()
     if not text or len(text) > 80 or "/" in text or "\n" in text or "." not in text[1:]:
-        return set()
+        return named
     candidate = path.parent / text
-    inside = root in candidate.parents
-    return {candidate} if inside and candidate.suffix != ".py" and candidate.is_file() else set()
+    if root in candidate.parents and candidate.suffix != ".py" and candidate.is_file():
+        named.add(candidate)
+    return named

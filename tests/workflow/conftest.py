@@ -27,7 +27,7 @@ TINY = {
         },
         "bundle": 5,
     },
-    "representation": {"steps": 60, "batch": 64, "checkpoint_every": 20},
+    "representation": {"steps": 300, "batch": 64, "checkpoint_every": 100},
     "black_box": {"epochs": 3, "batch": 32},
     "networks": {"seeds": 4, "chunk": 4, "densities": [0.05], "law_density": 0.05, "steps": 400},
     "laws": {"seeds": 1, "evaluations": 20_000, "targets": ["labels"]},

@@ -11,8 +11,8 @@ FILES = {
     "model.py": "from occamscope.helper import one\n\n\ndef f():\n    return one()\n",
     "helper.py": '"""Doc."""\n\n\ndef one():\n    """Return one."""\n    return 1  # why\n',
     "unrelated.py": "x = 1\n",
-    "look.py": 'STYLE = "look.mplstyle"\n',
-    "look.mplstyle": "font.size: 8\n",
+    "look.py": 'STYLE = "occamscope.mplstyle"\n',
+    "occamscope.mplstyle": "font.size: 8\n",
 }
 
 
@@ -35,7 +35,7 @@ def edit(path: Path, old: str, new: str) -> None:
 
 def test_reaches_modules_through_other_modules_and_their_data_files(package):
     names = {path.name for path in reached_files(*package)}
-    assert names == {"__init__.py", "model.py", "helper.py", "look.py", "look.mplstyle"}
+    assert names == {"__init__.py", "model.py", "helper.py", "look.py", "occamscope.mplstyle"}
 
 
 @pytest.mark.parametrize(
@@ -43,7 +43,7 @@ def test_reaches_modules_through_other_modules_and_their_data_files(package):
     [
         ("helper.py", "return 1", "return 2"),
         ("model.py", "return one()", "return -one()"),
-        ("look.mplstyle", "8", "9"),
+        ("occamscope.mplstyle", "8", "9"),
     ],
 )
 def test_an_edit_of_reached_code_changes_the_digest(package, name, old, new):

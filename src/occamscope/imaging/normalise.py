@@ -110,7 +110,7 @@ def prepare_scene(scene: Scene, settings: CropSettings) -> PreparedCrop:
         scale = scene.white
     shown = np.clip((smooth - background) / scale, 0, _BRIGHTEST)
     shown[~scene.valid] = 0
-    soft = _soft_mask(outside, settings) if settings.mask else np.ones_like(shown)
+    soft = _soft_mask(outside, scene.others, settings) if settings.mask else np.ones_like(shown)
     layers = np.stack([shown, shown * soft, scene.mask, scene.valid]).astype(np.float32)
     window, image, mask, valid = _place(layers, _middle(scene.mask, settings), settings.size)
     return PreparedCrop(
@@ -174,13 +174,17 @@ def _nucleus_level(smooth: np.ndarray, scene: Scene) -> float:
     return float(np.percentile(values, 95)) if values.size else 0.0
 
 
-def _soft_mask(outside: np.ndarray, settings: CropSettings) -> np.ndarray:
-    """1 on the nucleus, falling to 0 around ``dilate_px`` outside it as a Gaussian edge."""
+def _soft_mask(outside: np.ndarray, others: np.ndarray, settings: CropSettings) -> np.ndarray:
+    """1 on the nucleus, falling to 0 around ``dilate_px`` outside it as a Gaussian edge.
+
+    0 on other nuclei: a bright plate beside a dim nucleus would outshine it.
+    """
     beyond = settings.dilate_px + 0.5 - outside
     soft = (beyond > 0).astype(np.float32)
     if settings.soft_edge_px > 0:
         edge = (outside > 0) & (np.abs(beyond) < 5 * settings.soft_edge_px)
         soft[edge] = ndtr(beyond[edge] / settings.soft_edge_px)
+    soft[others] = 0
     return soft
 
 

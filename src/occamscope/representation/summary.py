@@ -52,12 +52,12 @@ def size_range(traversals: pd.DataFrame, latent: str) -> dict[str, float]:
     -------
     dict
         `area_ratio`: largest over smallest decoded area along the traversal;
-        `largest_axis_ratio`: of the decoded nuclei along it.
+        `largest_axis_ratio`: of the decoded nuclei along it. NaN where nothing was decoded.
     """
     rows = traversals[traversals["latent"] == latent].dropna(subset=["area_px"])
     areas = rows["area_px"].to_numpy(float)
     return {
-        "area_ratio": float(areas.max() / areas.min()),
+        "area_ratio": float(areas.max() / areas.min()) if len(areas) else float("nan"),
         "largest_axis_ratio": float(rows["axis_ratio"].max()),
     }
 
