@@ -138,6 +138,10 @@ class Representation(Section):
     steps: Count = Field(1400, description="optimiser steps")
     batch: Count = Field(256, description="crops of a step")
     sigma: Positive = Field(0.4, description="standard deviation of the pixel likelihood")
+    sigma_start: Positive = Field(
+        1.0, description="standard deviation at the first step; falls to sigma"
+    )
+    anneal: Fraction = Field(0.25, description="share of the steps over which it falls")
     beta: Positive = Field(8.0, description="weight of the total correlation")
     estimator: Literal["mws", "mss"] = Field("mws", description="minibatch sampling estimator")
     learning_rate: Positive = Field(1e-3, description="peak learning rate of Adam")

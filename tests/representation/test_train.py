@@ -12,9 +12,9 @@ from occamscope.errors import InputError
 from occamscope.representation.augment import AffinePrior
 from occamscope.representation.objective import (
     TrainingSettings,
-    kl_weight_at,
     learning_rate_at,
     loss_terms,
+    sigma_at,
     term_weights,
 )
 from occamscope.representation.tcvae import TCVAE, NetworkSettings
@@ -185,7 +185,7 @@ def test_patience_zero_never_stops():
     assert not trained.stopped_early and trained.history["step"].iloc[-1] == 60
 
 
-def test_no_check_counts_before_the_kl_weight_is_full():
+def test_no_check_counts_before_sigma_has_fallen():
     settings = dataclasses.replace(
         SHORT, validate_every=2, patience=1, learning_rate=0.05, anneal=0.5
     )
@@ -207,10 +207,10 @@ def test_learning_rate_rises_then_falls_to_five_percent():
     assert np.argmax(rates) == 99
 
 
-def test_kl_weight_is_annealed_and_can_start_at_one():
-    settings = TrainingSettings(steps=100, anneal=0.2)
-    assert [kl_weight_at(step, settings) for step in (0, 10, 20, 99)] == [0, 0.5, 1, 1]
-    assert kl_weight_at(0, dataclasses.replace(settings, anneal=0.0)) in (0.0, 1.0)
+def test_sigma_falls_geometrically_and_then_stays():
+    settings = TrainingSettings(steps=100, anneal=0.2, sigma=0.25, sigma_start=1.0)
+    assert [sigma_at(step, settings) for step in (0, 10, 20, 99)] == [1, 0.5, 0.25, 0.25]
+    assert sigma_at(1, dataclasses.replace(settings, anneal=0.0)) == 0.25
 
 
 def test_loss_terms_match_a_reference_computed_at_hand():
@@ -236,9 +236,9 @@ def test_blank_images_have_nothing_to_reconstruct():
     torch.testing.assert_close(loss_terms(model, x, noise, 40, settings)[0], shown * 6 / 8)
 
 
-def test_weights_of_the_terms_follow_sigma_beta_and_the_annealing():
-    weights_ = term_weights(0.5, TrainingSettings(sigma=0.5, beta=6.0))
-    torch.testing.assert_close(weights_, torch.tensor([2.0, 0.5, 3.0, 0.5]))
+def test_weights_of_the_terms_follow_sigma_and_beta():
+    weights_ = term_weights(0.5, TrainingSettings(beta=6.0))
+    torch.testing.assert_close(weights_, torch.tensor([2.0, 1.0, 6.0, 1.0]))
 
 
 @pytest.mark.parametrize(

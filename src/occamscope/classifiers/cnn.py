@@ -1,7 +1,5 @@
 """A compact CNN on the pixels of a crop: the black box, and the independent judge."""
 
-from __future__ import annotations
-
 import copy
 import math
 from collections.abc import Callable, Iterator
@@ -12,27 +10,16 @@ import numpy as np
 import pandas as pd
 import torch
 from numpy.typing import ArrayLike, NDArray
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
+from occamscope.classifiers.batched_mlp import class_weights
+from occamscope.classifiers.cnn_model import CNN, CNNSettings, count_weights, turn_randomly
 from occamscope.errors import InputError
-from occamscope.scale import WHITE
+from occamscope.scale import CROP_SIZE, WHITE
 
-
-@dataclass(frozen=True)
-class CNNSettings:
-    """Shape and training of the CNN."""
-
-    epochs: int = 12  # passes over the training crops
-    batch: int = 64  # crops a step, half of each class on average
-    channels: tuple[int, ...] = (24, 48, 64)  # of the convolutions; each halves the image
-    learning_rate: float = 3e-3  # peak, one cycle
-    weight_decay: float = 1e-4  # AdamW
-    smoothing: float = 0.02  # label smoothing: keeps logits finite on separable classes
-
-    def __post_init__(self) -> None:
-        if min(self.epochs, self.batch, *self.channels) < 1:
-            raise InputError("epochs, batch and channels must be at least 1")
+__all__ = ["CNN", "CNNSettings", "CNNState", "TrainedCNN", "cnn_logits", "count_weights"]
+__all__ += ["train_cnn"]
 
 
 @dataclass(frozen=True)
@@ -57,39 +44,6 @@ class TrainedCNN:
     history: pd.DataFrame
 
 
-class CNN(nn.Module):
-    """Convolutions at half the crop's resolution, mean over the image, one logit.
-
-    The mean makes the decision the same wherever the nucleus lies.
-    """
-
-    def __init__(self, settings: CNNSettings, generator: torch.Generator | None = None) -> None:
-        super().__init__()
-        self.settings = settings
-        layers: list[nn.Module] = []
-        before = 1
-        for channels in settings.channels:
-            layers += [nn.Conv2d(before, channels, 3, padding=1), nn.BatchNorm2d(channels)]
-            layers += [nn.ReLU(), nn.MaxPool2d(2)]
-            before = channels
-        self.features = nn.Sequential(*layers)
-        self.output = nn.Linear(before, 1)
-        _initialise(self, generator or torch.Generator().manual_seed(0))
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Logits (B,) of crops (B, 1, 64, 64) in 0..1.3; above 0 means positive."""
-        features = self.features(functional.avg_pool2d(x, 2))
-        return self.output(features.mean((2, 3)))[:, 0]
-
-
-def _initialise(model: nn.Module, generator: torch.Generator) -> None:
-    """He's initial weights from a generator of our own; the global one is left alone."""
-    for parameter in model.parameters():
-        if parameter.ndim > 1:
-            fan_in = parameter[0].numel()
-            nn.init.normal_(parameter, std=math.sqrt(2 / fan_in), generator=generator)
-
-
 def train_cnn(
     images: NDArray[np.uint8],
     labels: ArrayLike,
@@ -102,7 +56,7 @@ def train_cnn(
     progress: Callable[[str], None] | None = None,
     device: str = "cpu",
 ) -> TrainedCNN:
-    """Train with random flips and right-angle turns; both classes count the same.
+    """Train with random turns and mirrors; both classes count the same.
 
     Resuming from a checkpoint gives the same bytes as an uninterrupted run.
 
@@ -126,13 +80,13 @@ def train_cnn(
     )
     if resume is not None:
         run.restore(resume)
-    while run.epoch < settings.epochs:
+    while not run.finished:
         run.train_epoch()
         if progress:
             progress(run.line())
         if on_checkpoint:
             on_checkpoint(run.state())
-    return run.finish()
+    return run.result()
 
 
 def cnn_logits(
@@ -149,11 +103,6 @@ def cnn_logits(
     return np.concatenate(parts) if parts else np.empty(0, np.float32)
 
 
-def count_weights(model: CNN) -> int:
-    """Trainable parameters."""
-    return sum(parameter.numel() for parameter in model.parameters())
-
-
 @dataclass(frozen=True)
 class _Data:
     images: Tensor  # uint8 (n, 1, 64, 64)
@@ -163,17 +112,16 @@ class _Data:
 
 def _checked(images: NDArray, labels: ArrayLike, device: str) -> _Data:
     target = np.array(labels)
-    if images.ndim != 3 or images.dtype != np.uint8 or len(images) != len(target):
+    expected = (len(target), CROP_SIZE, CROP_SIZE)
+    if images.dtype != np.uint8 or images.shape != expected:
         raise InputError(
-            f"need uint8 crops (n, 64, 64) and n labels, got {images.shape} of {images.dtype} and "
-            f"{len(target)} labels"
+            f"need uint8 crops (n, {CROP_SIZE}, {CROP_SIZE}) and n labels, got {images.shape} of "
+            f"{images.dtype} and {len(target)} labels"
         )
     if set(np.unique(target).tolist()) != {0, 1}:
         raise InputError("labels must be 0 and 1, both present: leave unlabelled crops out")
-    share = np.where(target == 1, (target == 1).mean(), (target == 0).mean())
-    weight = torch.as_tensor(0.5 / share, dtype=torch.float32, device=device)
     y = torch.as_tensor(target, dtype=torch.float32, device=device)
-    return _Data(torch.as_tensor(images, device=device)[:, None], y, weight)
+    return _Data(torch.as_tensor(images, device=device)[:, None], y, class_weights(y))
 
 
 class _Run:
@@ -190,33 +138,45 @@ class _Run:
         )
         self.recipe = {"seed": seed, "crops": len(data.labels)} | asdict(settings)
         self.recipe["channels"] = list(settings.channels)
-        self.epoch = 0
         self.history: list[dict[str, float]] = []
         self.best = copy.deepcopy(self.model.state_dict())
+        self.batch = min(settings.batch, len(data.labels))
+        least = math.ceil(settings.min_steps / settings.epochs)
+        self.steps_per_epoch = max(len(data.labels) // self.batch, least)
 
     @property
-    def steps_per_epoch(self) -> int:
-        return max(1, len(self.data.labels) // self.settings.batch)
+    def epoch(self) -> int:
+        """Epochs done."""
+        return len(self.history)
+
+    @property
+    def finished(self) -> bool:
+        losses = [row["validation_loss"] for row in self.history]
+        since_best = len(losses) - 1 - int(np.argmin(losses)) if losses else 0
+        stopped = 0 < self.settings.patience <= since_best
+        return stopped or self.epoch == self.settings.epochs
 
     def train_epoch(self) -> None:
         self.model.train()
         total = 0.0
         for step, rows in enumerate(self._batches()):
             self._set_learning_rate(self.epoch * self.steps_per_epoch + step)
-            x = _turned(self.data.images[rows].float() / WHITE, self.generator)
+            x = turn_randomly(self.data.images[rows].float() / WHITE, self.generator)
             loss = self._loss(self.model(x), self.data.labels[rows], self.data.weight[rows])
             self.optimiser.zero_grad(set_to_none=True)
             loss.backward()
             self.optimiser.step()
             total += float(loss.detach())
-        self.epoch += 1
         self._validate(total / self.steps_per_epoch)
 
     def _batches(self) -> Iterator[Tensor]:
-        order = torch.randperm(len(self.data.labels), generator=self.generator)
-        size = min(self.settings.batch, len(order))
+        """Rows of each step; a set smaller than the epoch is shuffled and walked again."""
+        n, size = len(self.data.labels), self.batch
         for step in range(self.steps_per_epoch):
-            yield order[step * size : (step + 1) * size].to(self.data.labels.device)
+            place = step % (n // size)
+            if place == 0:
+                order = torch.randperm(n, generator=self.generator).to(self.data.labels.device)
+            yield order[place * size : (place + 1) * size]
 
     def _set_learning_rate(self, step: int) -> None:
         """Rise over the first tenth of all steps, then a cosine to 0."""
@@ -245,7 +205,7 @@ class _Run:
             self.best = copy.deepcopy(self.model.state_dict())
         self.history.append(
             {
-                "epoch": self.epoch,
+                "epoch": self.epoch + 1,
                 "loss": training_loss,
                 "validation_loss": loss,
                 "validation_balanced_accuracy": sum(recalls) / 2,
@@ -268,7 +228,8 @@ class _Run:
         }
         tensors["generator"] = self.generator.get_state()
         copies = {name: t.detach().to("cpu", copy=True) for name, t in tensors.items()}
-        return CNNState(copies, {"recipe": self.recipe, "history": list(self.history)})
+        history = [dict(row) for row in self.history]
+        return CNNState(copies, {"recipe": self.recipe, "history": history})
 
     def restore(self, state: CNNState) -> None:
         if state.meta["recipe"] != self.recipe:
@@ -279,24 +240,17 @@ class _Run:
                 kind, rest = name.split(".", 1)
                 parts[kind][rest] = tensor
         self.model.load_state_dict(parts["model"])
-        self.best = parts["best"]
+        # clones: training goes on in place, and the caller's checkpoint must not change with it
+        self.best = {name: tensor.clone() for name, tensor in parts["best"].items()}
         moments: dict[int, dict[str, Tensor]] = {}
         for name, tensor in parts["optimiser"].items():
             position, key = name.split(".", 1)
-            moments.setdefault(int(position), {})[key] = tensor
+            moments.setdefault(int(position), {})[key] = tensor.clone()
         packed = self.optimiser.state_dict()
         self.optimiser.load_state_dict({**packed, "state": moments})
         self.generator.set_state(state.tensors["generator"])
-        self.history = list(state.meta["history"])
-        self.epoch = len(self.history)
+        self.history = [dict(row) for row in state.meta["history"]]
 
-    def finish(self) -> TrainedCNN:
+    def result(self) -> TrainedCNN:
         self.model.load_state_dict(self.best)
         return TrainedCNN(self.model.eval(), pd.DataFrame(self.history))
-
-
-def _turned(x: Tensor, generator: torch.Generator) -> Tensor:
-    """The batch in one of the eight orientations of a square."""
-    turn = int(torch.randint(0, 8, (1,), generator=generator))
-    x = torch.rot90(x, turn % 4, (2, 3))
-    return x.flip(3) if turn >= 4 else x

@@ -35,8 +35,6 @@ __all__ = [
     "cut_objects",
     "prepare_crops",
     "prepare_window",
-    "zoom_from_areas",
-    "zoom_from_pixel_size",
 ]
 
 # Windows are segmented with this much around the crop, so that centring loses nothing.
@@ -128,35 +126,6 @@ def prepare_crops(
         for index, window in enumerate(windows)
     )
     return _stack(cuts, settings.size)
-
-
-def zoom_from_pixel_size(um_per_px_source: float, settings: CropSettings) -> float:
-    """Crop px per source px for a source of known pixel size (um per px).
-
-    Raises InputError without ``settings.um_per_px`` or for a pixel size that is no size.
-    """
-    if settings.um_per_px is None:
-        raise InputError("the scale of the crops is not set; set um_per_px of the crops")
-    if not (um_per_px_source > 0 and settings.um_per_px > 0):
-        raise InputError(f"a pixel size of {um_per_px_source:g} um is no size; correct it")
-    zoom = um_per_px_source / settings.um_per_px
-    check_zoom(zoom)
-    return zoom
-
-
-def zoom_from_areas(areas_px: np.ndarray, settings: CropSettings) -> float:
-    """Crop px per source px that gives the median nucleus the diameter of the settings.
-
-    ``areas_px`` (n,) areas in source px; empty masks (0) are left out. Raises InputError if none
-    is left.
-    """
-    areas = np.asarray(areas_px, dtype=float)
-    areas = areas[areas > 0]
-    if areas.size == 0:
-        raise InputError("no nucleus was found to set the scale by; set the pixel size instead")
-    zoom = settings.nucleus_diameter_px / float(np.sqrt(4 * np.median(areas) / np.pi))
-    check_zoom(zoom)
-    return zoom
 
 
 def _cut_each(

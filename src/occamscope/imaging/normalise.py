@@ -154,16 +154,20 @@ def _blur_valid(counts: np.ndarray, valid: np.ndarray, sd: float) -> np.ndarray:
 
 
 def _background(smooth: np.ndarray, scene: Scene, outside: np.ndarray) -> float:
-    """Median of what is neither nucleus nor neighbour, at most the 30th percentile of all.
+    """Median of what is neither nucleus nor known neighbour.
 
-    The percentile takes over where bright neighbours, which may not be known, fill the window.
+    Where unknown neighbours fill much of the window, or no background is left, the 30th percentile
+    of all takes over.
     """
     valid = smooth[scene.valid]
     if valid.size == 0:
         return 0.0
     dim = float(np.percentile(valid, 30))
     clear = smooth[scene.valid & ~scene.others & (outside > HALO_PX)]
-    return min(float(np.median(clear)), dim) if clear.size >= _ENOUGH_PX else dim
+    if clear.size < _ENOUGH_PX:
+        return dim
+    median = float(np.median(clear))
+    return median if median <= dim + 3 * scene.noise else dim
 
 
 def _nucleus_level(smooth: np.ndarray, scene: Scene) -> float:

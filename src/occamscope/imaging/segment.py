@@ -14,11 +14,12 @@ from occamscope.imaging.background import (
     noise_sd,
     otsu_threshold,
 )
-from occamscope.imaging.sisters import are_sisters, describe_plate, join_sisters
+from occamscope.imaging.sisters import are_sisters, describe_plate, is_plate, join_sisters
 from occamscope.imaging.touching import distance_inside, keep_large, split_at_necks
 
 # White noise of sd 1 keeps this sd after the Gaussian of sigma 1 px: 1 / (2 sqrt(pi)).
 _SMOOTHED_NOISE = 0.282
+_SHALLOW_PX = 0.5  # no neck is shallower
 _Window = tuple[slice, slice]
 
 
@@ -32,6 +33,8 @@ class SegmentationSettings:
     edge_fraction: float = 0.5  # a nucleus' edge lies at this fraction of its own brightness
     min_area: float = 0.08  # smallest object, as a fraction of the squared diameter
     neck_depth: float = 0.06  # touching nuclei: depth of the neck, relative to the half width
+    thin: float = 0.28  # objects of a smaller half width are plates, not whole nuclei
+    notch: float = 1.5  # depth in px that a notch in a plate may have without splitting it
     background_width: float = 4.0  # anything wider is background
     join_sisters: bool = True  # join the two plates of an anaphase into one object
     centre_radius: float = 0.45  # crops: disc in which the brightness of the nucleus is read
@@ -230,7 +233,10 @@ def _components(
 def _parts(
     component: np.ndarray, diameter: float, settings: SegmentationSettings
 ) -> Iterator[np.ndarray]:
-    labels = split_at_necks(component, settings.neck_depth, 0.04 * diameter)
+    # Chromosome arms make a metaphase plate jagged: thin objects need a deeper neck.
+    thin = distance_inside(component).max() < settings.thin * diameter
+    deepest_notch = settings.notch if thin else _SHALLOW_PX
+    labels = split_at_necks(component, settings.neck_depth, 0.04 * diameter, deepest_notch)
     for label in range(1, labels.max() + 1):
         yield labels == label
 
@@ -275,6 +281,8 @@ def _with_sister(parts: np.ndarray, chosen: int, signal: np.ndarray, diameter: f
     """Mask of the chosen part, with the sister plate nearest to it if it has one."""
     mask = parts == chosen
     plate = describe_plate(mask, signal)
+    if not is_plate(plate, diameter):
+        return mask
     best, nearest = 0, np.inf
     for label in range(1, parts.max() + 1):
         other = parts == label

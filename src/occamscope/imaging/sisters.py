@@ -59,6 +59,15 @@ def describe_plate(mask: np.ndarray, signal: np.ndarray, y0: int = 0, x0: int = 
     )
 
 
+def is_plate(
+    plate: Plate, nucleus_diameter_px: float, settings: SisterSettings | None = None
+) -> bool:
+    """Whether an object is small and elongated enough to be half of an anaphase."""
+    s = settings or SisterSettings()
+    round_area = np.pi / 4 * nucleus_diameter_px**2
+    return plate.area <= s.max_area * round_area and plate.axis_ratio >= s.min_axis_ratio
+
+
 def are_sisters(
     a: Plate, b: Plate, nucleus_diameter_px: float, settings: SisterSettings | None = None
 ) -> bool:
@@ -68,16 +77,15 @@ def are_sisters(
     fail by the skew.
     """
     s = settings or SisterSettings()
-    round_area = np.pi / 4 * nucleus_diameter_px**2
+    if not (is_plate(a, nucleus_diameter_px, s) and is_plate(b, nucleus_diameter_px, s)):
+        return False
     distance = np.hypot(a.y - b.y, a.x - b.x)
     dimmer, brighter = sorted((a.brightness, b.brightness))
     small, large = sorted((a.area, b.area))
     if (
-        large > s.max_area * round_area
-        or large > s.max_area_ratio * small
+        large > s.max_area_ratio * small
         or brighter > s.max_brightness_ratio * dimmer
         or distance > s.max_distance * nucleus_diameter_px
-        or min(a.axis_ratio, b.axis_ratio) < s.min_axis_ratio
     ):
         return False
     if _angle_between(a.angle, b.angle) > np.radians(s.max_angle_deg):

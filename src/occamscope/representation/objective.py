@@ -22,10 +22,14 @@ class TrainingSettings:
     batch : images per step.
     sigma : sd of the Gaussian pixel noise at 64 x 64 px, in units of the nucleus' robust maximum;
         large (soft) values leave only what moves most of the light: size and shape.
+    sigma_start : sd at the first step. It falls geometrically to `sigma`, so that size, which moves
+        most of the light, finds its unit before shape can, and shape before brightness. With a fixed
+        sigma and KL terms that rise from 0 a fourth unit (brightness) takes part of shape on some
+        seeds.
     beta : weight of the total correlation.
     estimator : "mws" or "mss", see `kl_terms`.
     learning_rate : of Adam; rises linearly over `warmup_steps`, then falls as a cosine to 5 %.
-    anneal : share of the steps over which the weight of the KL terms rises from 0 to 1.
+    anneal : share of the steps over which the sd falls from `sigma_start` to `sigma`.
     warmup_steps : steps over which the learning rate rises.
     gradient_clip : largest norm of the gradient.
     blank_fraction : share of the images in a batch that are blank (all zero), so that the encoder
@@ -33,7 +37,7 @@ class TrainingSettings:
         distance of their code from the prior.
     report_every : steps per row of the history and per line of progress.
     validate_every : steps between validation checks.
-    patience : validation checks without a new lowest loss, after the KL weight has reached 1, that
+    patience : validation checks without a new lowest loss, after the sd has reached `sigma`, that
         end the training; the weights of the lowest loss are returned. 0 never stops early.
     checkpoint_every : steps between checkpoints.
     """
@@ -41,10 +45,11 @@ class TrainingSettings:
     steps: int = 1400
     batch: int = 256
     sigma: float = 0.4
+    sigma_start: float = 1.0
     beta: float = 8.0
     estimator: str = "mws"
     learning_rate: float = 1e-3
-    anneal: float = 0.2
+    anneal: float = 0.25
     warmup_steps: int = 100
     gradient_clip: float = 100.0
     blank_fraction: float = 0.0
@@ -66,9 +71,10 @@ def learning_rate_at(step: int, settings: TrainingSettings) -> float:
     return settings.learning_rate * rise * (0.05 + 0.95 * cosine)
 
 
-def kl_weight_at(step: int, settings: TrainingSettings) -> float:
-    """Weight of the KL terms at the step with this number (from 0)."""
-    return min(1.0, step / max(settings.anneal * settings.steps, 1e-9))
+def sigma_at(step: int, settings: TrainingSettings) -> float:
+    """Sd of the pixel noise at the step with this number (from 0)."""
+    done = min(1.0, step / max(settings.anneal * settings.steps, 1e-9))
+    return settings.sigma_start * (settings.sigma / settings.sigma_start) ** done
 
 
 def loss_terms(
@@ -95,7 +101,6 @@ def loss_terms(
     return torch.stack([error, kl.mutual_information, kl.total_correlation, kl.dimension_wise_kl])
 
 
-def term_weights(kl_weight: float, settings: TrainingSettings) -> Tensor:
-    """Weights of the terms in the loss: SSE / (2 sigma^2) + w (MI + beta TC + DW); shape (4,)."""
-    weights = [0.5 / settings.sigma**2, kl_weight, kl_weight * settings.beta, kl_weight]
-    return torch.tensor(weights)
+def term_weights(sigma: float, settings: TrainingSettings) -> Tensor:
+    """Weights of the terms in the loss: SSE / (2 sigma^2) + MI + beta TC + DW; shape (4,)."""
+    return torch.tensor([0.5 / sigma**2, 1.0, settings.beta, 1.0])

@@ -10,16 +10,17 @@ import torch
 from torch import Tensor
 
 from occamscope.errors import InputError
-from occamscope.representation.augment import AffinePrior, halve_aliasing, random_affine
+from occamscope.representation.augment import AffinePrior
+from occamscope.representation.batches import Crops, HeldOut
 from occamscope.representation.objective import (
     TERMS,
     TrainingSettings,
-    kl_weight_at,
     learning_rate_at,
     loss_terms,
+    sigma_at,
     term_weights,
 )
-from occamscope.representation.tcvae import HALF_SIZE, TCVAE, NetworkSettings
+from occamscope.representation.tcvae import TCVAE, NetworkSettings
 from occamscope.representation.training_state import (
     TrainingState,
     load_moments,
@@ -28,9 +29,6 @@ from occamscope.representation.training_state import (
     prefixed,
     unprefixed,
 )
-from occamscope.scale import WHITE
-
-MAX_VALIDATION_IMAGES = 1024
 
 
 @dataclass(frozen=True)
@@ -41,7 +39,7 @@ class TrainedTCVAE:
     ----------
     model : in evaluation mode, on the device that it was trained on.
     history : one row every `report_every` steps and at each validation check: step, learning_rate,
-        kl_weight, loss and its terms (means over the steps since the row before), validation_loss
+        sigma, loss and its terms (means over the steps since the row before), validation_loss
         and validation_reconstruction_sse (NaN between checks). The loss is in nats per image.
     stopped_early : training ended before its last step for want of a better validation loss.
     """
@@ -51,52 +49,13 @@ class TrainedTCVAE:
     stopped_early: bool
 
 
-class _Crops:
-    """Images and areas on their devices; hands out augmented batches."""
-
-    def __init__(self, images: np.ndarray, areas_px: np.ndarray, device: str) -> None:
-        if images.ndim != 3 or images.dtype != np.uint8 or len(images) != len(areas_px):
-            raise InputError(
-                f"need uint8 images (n, 64, 64) and as many areas, got {images.shape} of "
-                f"{images.dtype} and {len(areas_px)} areas"
-            )
-        if len(images) < 2:
-            raise InputError(f"cannot train on {len(images)} crops; give at least 2")
-        self.pixels = halve_aliasing(torch.from_numpy(np.ascontiguousarray(images))).to(device)
-        self.areas = torch.from_numpy(np.ascontiguousarray(areas_px, np.float32))
-
-    def batch(self, index: Tensor, generator: torch.Generator, affine: AffinePrior) -> Tensor:
-        """Augmented images (B, 1, 32, 32) in [0, 1.3]."""
-        x = self.pixels[index.to(self.pixels.device)].float()[:, None] / WHITE
-        x = random_affine(x, self.areas[index], generator, affine, size=HALF_SIZE)
-        return x.contiguous(memory_format=torch.channels_last)
-
-
-class _Validation:
-    """Fixed maps and noise for held-out images, so that losses compare over time."""
-
-    def __init__(self, crops: _Crops, latents: int, affine: AffinePrior, seed: int) -> None:
-        generator = torch.Generator().manual_seed(seed)
-        chosen = torch.randperm(len(crops.areas), generator=generator)[:MAX_VALIDATION_IMAGES]
-        self.x = crops.batch(chosen, generator, affine)
-        self.noise = torch.randn(len(chosen), latents, generator=generator).to(self.x.device)
-
-    @torch.no_grad()
-    def terms(self, model: TCVAE, dataset_size: int, settings: TrainingSettings) -> Tensor:
-        """Mean loss terms over near-equal batches, on the CPU; shape (4,)."""
-        n_batches = max(1, round(len(self.x) / settings.batch))
-        pairs = zip(self.x.tensor_split(n_batches), self.noise.tensor_split(n_batches), strict=True)
-        terms = [loss_terms(model, x, noise, dataset_size, settings) for x, noise in pairs]
-        return torch.stack(terms).mean(dim=0).cpu()
-
-
 class _Run:
     """The state of a training run: model, optimiser, generator, history."""
 
     def __init__(
         self,
-        crops: _Crops,
-        validation: _Validation | None,
+        crops: Crops,
+        validation: HeldOut | None,
         recipe: dict[str, Any],
         settings: TrainingSettings,
         network: NetworkSettings,
@@ -133,7 +92,7 @@ class _Run:
             settings.batch, self.model.settings.latents, generator=self.generator
         ).to(device)
         terms = loss_terms(self.model, x, noise, n, settings)
-        loss = terms @ term_weights(kl_weight_at(self.step, settings), settings).to(device)
+        loss = terms @ term_weights(sigma_at(self.step, settings), settings).to(device)
         self.optimiser.param_groups[0]["lr"] = learning_rate_at(self.step, settings)
         self.optimiser.zero_grad()
         loss.backward()
@@ -145,9 +104,9 @@ class _Run:
 
     def report(self) -> str:
         """Append a row of means to the history; returns the line to print."""
-        settings, weight = self.settings, kl_weight_at(self.step - 1, self.settings)
+        settings, sigma = self.settings, sigma_at(self.step - 1, self.settings)
         means = (self.sums / self.summed).cpu()
-        loss = float(means @ term_weights(weight, settings).double())
+        loss = float(means @ term_weights(sigma, settings).double())
         if not np.isfinite(loss):
             raise InputError(
                 f"training diverged by step {self.step} (the loss is {loss}); lower learning_rate"
@@ -155,7 +114,7 @@ class _Run:
         row = {
             "step": self.step,
             "learning_rate": learning_rate_at(self.step - 1, settings),
-            "kl_weight": weight,
+            "sigma": sigma,
             "loss": loss,
             **dict(zip(TERMS, means.tolist(), strict=True)),
             **self._validate(),
@@ -169,8 +128,9 @@ class _Run:
         if self.validation is None or self.step % self.settings.validate_every:
             return {"validation_loss": None, "validation_reconstruction_sse": None}
         terms = self.validation.terms(self.model, len(self.crops.areas), self.settings)
-        loss = float(terms @ term_weights(1.0, self.settings))
-        if self.settings.patience and kl_weight_at(self.step, self.settings) >= 1.0:
+        loss = float(terms @ term_weights(self.settings.sigma, self.settings))
+        annealed = self.step >= self.settings.anneal * self.settings.steps
+        if self.settings.patience and annealed:
             self._remember(loss)
         return {"validation_loss": loss, "validation_reconstruction_sse": float(terms[0])}
 
@@ -286,11 +246,11 @@ def train_tcvae(
     InputError
         For images of another shape or type, a checkpoint of another recipe, or a diverged loss.
     """
-    crops = _Crops(images, areas_px, device)
+    crops = Crops(images, areas_px, device)
     validation = None
     if validation_images is not None and validation_areas is not None:
-        held_out = _Crops(validation_images, validation_areas, device)
-        validation = _Validation(held_out, network.latents, affine, seed + 1)
+        held_out = Crops(validation_images, validation_areas, device)
+        validation = HeldOut(held_out, network.latents, affine, seed + 1)
     recipe = _recipe(seed, len(images), settings, network, affine)
     run = _Run(crops, validation, recipe, settings, network, affine, device)
     if resume is not None:

@@ -1,0 +1,215 @@
+"""Tournaments, children and which of them are accepted.
+
+Regularised evolution (Real et al. 2019) with the additions of SymbolicRegression.jl
+(M. Cranmer, arXiv 2305.01582): the oldest member dies, acceptance is annealed, sizes that are
+crowded are held back. Added here: constants of children are fitted at once, and terms are
+inserted by the derivative of the loss (`guided`).
+"""
+# ruff: noqa: SIM110 - plain comparisons and loops compile fastest
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numba import types
+
+from occamscope.laws.evolution.canonical import canonicalise
+from occamscope.laws.evolution.compilation import (
+    FLAG,
+    FLOAT,
+    INDICES,
+    INT,
+    PAIR,
+    STREAM,
+    TOKENS,
+    VALUES,
+    VOID,
+    inlined,
+    kernel,
+)  # fmt: skip
+from occamscope.laws.evolution.constants import fit_constants
+from occamscope.laws.evolution.evaluation import program_loss
+from occamscope.laws.evolution.guided import insert_guided
+from occamscope.laws.evolution.mutation import GRAMMAR, cross, mutate
+from occamscope.laws.evolution.population import (
+    HALL,
+    POPULATION,
+    offer,
+    oldest_member,
+    put_member,
+)  # fmt: skip
+from occamscope.laws.evolution.problem import PROBLEM
+from occamscope.laws.evolution.rng import below, uniform
+from occamscope.laws.evolution.schedule import SCHEDULE, SCRATCH
+from occamscope.laws.evolution.tokens import constants_within, measure_sizes
+
+
+@inlined
+def _cost(population: Any, i: int, schedule: Any) -> float:
+    return population.loss[i] / schedule.norm + schedule.parsimony * population.length[i]
+
+
+@kernel(INT(STREAM, POPULATION, SCHEDULE, VALUES))
+def tournament(state: Any, population: Any, schedule: Any, frequency: Any) -> int:
+    """Member that wins among random ones.
+
+    The best wins with probability p = `schedule.first`, the second best with p (1 - p), ...
+    """
+    size = schedule.entrants
+    place = 0
+    while place < size - 1 and uniform(state) > schedule.first:
+        place += 1
+    entrant, value = np.empty(size, np.int64), np.empty(size)
+    for q in range(size):
+        i = below(state, len(population.length))
+        crowd = np.exp(schedule.crowding * frequency[population.length[i]])
+        cost = _cost(population, i, schedule) * crowd
+        k = q  # sorted as they come
+        while k > 0 and value[k - 1] > cost:
+            entrant[k], value[k] = entrant[k - 1], value[k - 1]
+            k -= 1
+        entrant[k], value[k] = i, cost
+    return entrant[place]
+
+
+@kernel(FLOAT(STREAM, POPULATION, INT, INT, SCHEDULE, VALUES, FLOAT))
+def _acceptable_loss(
+    state: Any, population: Any, parent: int, n: int, schedule: Any, frequency: Any, heat: float
+) -> float:
+    """Largest loss at which a child of n nodes replaces a member.
+
+    A child with cost d above its parent's is taken with probability exp(-d / temperature)
+    times the ratio of the frequencies of the two sizes.
+    """
+    ratio = frequency[n] / frequency[population.length[parent]]
+    chance = np.log(uniform(state) * ratio + 1e-300)
+    cost = _cost(population, parent, schedule) - schedule.temperature * heat * chance
+    return (cost - schedule.parsimony * n) * schedule.norm
+
+
+@kernel(PAIR(TOKENS, VALUES, INT, PROBLEM, HALL, FLOAT, FLAG, INDICES))
+def score(
+    tokens: Any, constants: Any, n: int, problem: Any, hall: Any, budget: float,
+    fitted: bool, used: Any,
+) -> Any:  # fmt: skip
+    """Loss and scale of a program, counted as one evaluation and shown to the hall of fame."""
+    used[0] += 1
+    loss, scale = program_loss(tokens, constants, n, problem, problem.rows, budget)
+    offer(hall, tokens, constants, n, loss, scale, fitted)
+    return loss, scale
+
+
+@inlined
+def _hall_loss(hall: Any, n: int) -> float:
+    return hall.loss[n] if n < len(hall.loss) else -1.0
+
+
+@kernel(FLAG(TOKENS, VALUES, INT, TOKENS, VALUES, INT))
+def _same_program(a: Any, a_constants: Any, n: int, b: Any, b_constants: Any, m: int) -> bool:
+    if n != m:
+        return False
+    for i in range(n):
+        if a[i] != b[i] or a_constants[i] != b_constants[i]:
+            return False
+    return True
+
+
+@kernel(
+    types.Tuple([INT, FLAG])(STREAM, POPULATION, INT, GRAMMAR, PROBLEM, SCHEDULE, FLOAT, SCRATCH)
+)
+def _propose(
+    state: Any, population: Any, parent: int, grammar: Any, problem: Any, schedule: Any,
+    heat: float, scratch: Any,
+) -> Any:  # fmt: skip
+    """Write a child of one parent into the scratch; return its length and if it was guided."""
+    tokens, constants = population.tokens[parent], population.constants[parent]
+    n = population.length[parent]
+    measure_sizes(tokens, n, scratch.other_size)
+    guided = uniform(state) < schedule.guided
+    for _ in range(10):
+        if guided:
+            m = insert_guided(
+                state, grammar, tokens, constants, n, scratch.other_size, problem,
+                schedule.child_rows, population.scale[parent], scratch.tokens, scratch.constants,
+            )  # fmt: skip
+        else:
+            m = mutate(
+                state, grammar, tokens, constants, n, scratch.other_size, scratch.tokens,
+                scratch.constants, heat,
+            )  # fmt: skip
+        if m > 0:
+            m = canonicalise(
+                scratch.tokens, scratch.constants, m, scratch.size, grammar.allowed,
+                grammar.free_scale,
+            )  # fmt: skip
+            if m <= grammar.max_nodes:
+                return m, guided
+        if guided:
+            break
+    return 0, guided
+
+
+@kernel(VOID(STREAM, POPULATION, HALL, PROBLEM, GRAMMAR, SCHEDULE, VALUES, FLOAT, SCRATCH, INDICES))
+def mutate_once(
+    state: Any, population: Any, hall: Any, problem: Any, grammar: Any, schedule: Any,
+    frequency: Any, heat: float, scratch: Any, used: Any,
+) -> None:  # fmt: skip
+    """Breed one child from one parent and let it replace the oldest member if it is accepted."""
+    parent = tournament(state, population, schedule, frequency)
+    m, guided = _propose(state, population, parent, grammar, problem, schedule, heat, scratch)
+    tokens, constants = scratch.tokens, scratch.constants
+    n = population.length[parent]
+    if m == 0 or _same_program(
+        tokens, constants, m, population.tokens[parent], population.constants[parent], n
+    ):
+        return
+    limit = _acceptable_loss(state, population, parent, m, schedule, frequency, heat)
+    if guided or uniform(state) < schedule.fit_child:
+        fit_constants(
+            tokens, constants, m, problem, schedule.child_rows, schedule.child_steps,
+            schedule.largest,
+        )  # fmt: skip
+    if not constants_within(tokens, constants, m, schedule.largest):
+        return
+    budget = max(limit, _hall_loss(hall, m))
+    loss, scale = score(tokens, constants, m, problem, hall, budget, False, used)
+    if loss <= limit and loss < np.inf:
+        put_member(population, oldest_member(population), tokens, constants, m, loss, scale)
+
+
+@kernel(VOID(STREAM, POPULATION, HALL, PROBLEM, GRAMMAR, SCHEDULE, VALUES, SCRATCH, INDICES))
+def cross_once(
+    state: Any, population: Any, hall: Any, problem: Any, grammar: Any, schedule: Any,
+    frequency: Any, scratch: Any, used: Any,
+) -> None:  # fmt: skip
+    """Breed a child from two parents; it replaces the oldest member."""
+    a = tournament(state, population, schedule, frequency)
+    b = tournament(state, population, schedule, frequency)
+    n, other_n = population.length[a], population.length[b]
+    measure_sizes(population.tokens[a], n, scratch.size)
+    measure_sizes(population.tokens[b], other_n, scratch.other_size)
+    for _ in range(10):
+        i, j = below(state, n), below(state, other_n)
+        if n - scratch.size[i] + scratch.other_size[j] > grammar.max_nodes:
+            continue
+        m = cross(
+            population.tokens[a], population.constants[a], n, i, scratch.size[i],
+            population.tokens[b], population.constants[b], j, scratch.other_size[j],
+            scratch.tokens, scratch.constants,
+        )  # fmt: skip
+        m = canonicalise(
+            scratch.tokens, scratch.constants, m, scratch.size, grammar.allowed,
+            grammar.free_scale,
+        )  # fmt: skip
+        if not constants_within(scratch.tokens, scratch.constants, m, schedule.largest):
+            return
+        loss, scale = score(
+            scratch.tokens, scratch.constants, m, problem, hall, np.inf, False, used
+        )
+        if loss < np.inf:
+            put_member(
+                population, oldest_member(population), scratch.tokens, scratch.constants, m,
+                loss, scale,
+            )  # fmt: skip
+        return

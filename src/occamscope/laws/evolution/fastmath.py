@@ -1,0 +1,214 @@
+"""Elementary functions in float32 without branches, so that LLVM can vectorise their loops.
+
+The polynomials are those of the Cephes library (S. Moshier, single precision); the relative
+error is a few 1e-7. They need no SVML. The functions are compiled without reassociation,
+because the argument reductions depend on the order of operations.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numba import types
+from numba.extending import intrinsic
+
+from occamscope.laws.evolution.compilation import inlined
+
+f4 = np.float32
+i4 = np.int32
+
+ZERO, HALF, ONE, TWO, THREE = f4(0), f4(0.5), f4(1), f4(2), f4(3)
+_INFINITY, _NAN = f4(np.inf), f4(np.nan)
+# Added and subtracted again, it rounds a float32 to a whole number.
+_ROUND = f4(12582912.0)
+_LARGEST_EXPONENT, _SMALLEST_EXPONENT = f4(88.72283), f4(-87.3365)
+_LOG2_E = f4(1.44269504088896341)
+# ln 2 and pi/2 in parts whose products with small whole numbers are exact.
+_LN2_HIGH, _LN2_LOW = f4(0.693359375), f4(-2.12194440e-4)
+_TWO_OVER_PI = f4(0.63661977236758134)
+_PI2_HIGH, _PI2_MIDDLE, _PI2_LOW = f4(1.5703125), f4(4.83751296997e-4), f4(7.54978995489e-8)
+# Beyond this the reduction by pi/2 leaves no digits: sin and cos are undefined.
+_LARGEST_ANGLE = f4(1.0e5)
+
+
+@intrinsic
+def _as_int(_context: Any, x: Any) -> Any:
+    """Reinterpret the bits of a float32 as int32."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return builder.bitcast(args[0], context.get_value_type(types.int32))
+
+    return types.int32(types.float32), generate
+
+
+@intrinsic
+def _as_float(_context: Any, x: Any) -> Any:
+    """Reinterpret the bits of an int32 as float32."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return builder.bitcast(args[0], context.get_value_type(types.float32))
+
+    return types.float32(types.int32), generate
+
+
+@intrinsic
+def _truncate(_context: Any, x: Any) -> Any:
+    """Convert a float32 to int32."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return builder.fptosi(args[0], context.get_value_type(types.int32))
+
+    return types.int32(types.float32), generate
+
+
+@intrinsic
+def select(_context: Any, condition: Any, a: Any, b: Any) -> Any:
+    """Return a where the condition holds, else b, without a branch."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return builder.select(args[0], args[1], args[2])
+
+    return types.float32(types.boolean, types.float32, types.float32), generate
+
+
+@intrinsic
+def load(_context: Any, array: Any, index: Any) -> Any:
+    """Return array[index] without wrap-around, so that the vectoriser sees a plain pointer."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        view = context.make_array(signature.args[0])(context, builder, value=args[0])
+        return builder.load(builder.gep(view.data, [args[1]]))
+
+    return array.dtype(array, types.int64), generate
+
+
+@intrinsic
+def store(_context: Any, array: Any, index: Any, value: Any) -> Any:
+    """Set array[index] = value, as `load` reads it."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        view = context.make_array(signature.args[0])(context, builder, value=args[0])
+        builder.store(args[2], builder.gep(view.data, [args[1]]))
+        return context.get_dummy_value()
+
+    return types.void(array, types.int64, array.dtype), generate
+
+
+def _int_operation(name: str) -> Any:
+    """Make an operation on two int32 that stays in 32 bits (numba would widen to 64)."""
+
+    @intrinsic
+    def operation(_context: Any, a: Any, b: Any) -> Any:
+        def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            return getattr(builder, name)(args[0], args[1])
+
+        return types.int32(types.int32, types.int32), generate
+
+    return operation
+
+
+_add, _subtract = _int_operation("add"), _int_operation("sub")
+_shift_left, _shift_right = _int_operation("shl"), _int_operation("ashr")
+_and, _or = _int_operation("and_"), _int_operation("or_")
+
+
+@inlined
+def _power_of_two(n: Any) -> Any:
+    """2**n for a whole n in the range of normal numbers."""
+    return _as_float(_shift_left(_add(n, i4(127)), i4(23)))
+
+
+@inlined
+def exp32(x: Any) -> Any:
+    """Exponential function; infinite above 88.7, 0 below -87.3."""
+    inside = select(x > _LARGEST_EXPONENT, _LARGEST_EXPONENT, x)
+    inside = select(inside < _SMALLEST_EXPONENT, _SMALLEST_EXPONENT, inside)
+    inside = select(x != x, ZERO, inside)
+    n = (inside * _LOG2_E + _ROUND) - _ROUND
+    r = inside - n * _LN2_HIGH
+    r = r - n * _LN2_LOW
+    p = f4(1.9875691500e-4)
+    p = p * r + f4(1.3981999507e-3)
+    p = p * r + f4(8.3334519073e-3)
+    p = p * r + f4(4.1665795894e-2)
+    p = p * r + f4(1.6666665459e-1)
+    p = p * r + f4(5.0000001201e-1)
+    p = p * (r * r) + r + ONE
+    # In two steps, because 2**n alone may be too large or too small.
+    whole = _truncate(n)
+    half = _shift_right(whole, i4(1))
+    value = p * _power_of_two(half) * _power_of_two(_subtract(whole, half))
+    value = select(x > _LARGEST_EXPONENT, _INFINITY, value)
+    value = select(x < _SMALLEST_EXPONENT, ZERO, value)
+    return select(x != x, x, value)
+
+
+@inlined
+def log32(x: Any) -> Any:
+    """Natural logarithm; -infinity at 0, nan below. Denormal numbers count as 0."""
+    bits = _as_int(x)
+    exponent = _subtract(_and(_shift_right(bits, i4(23)), i4(0xFF)), i4(126))
+    m = _as_float(_or(_and(bits, i4(0x007FFFFF)), i4(0x3F000000)))  # in [0.5, 1)
+    small = m < f4(0.70710678)
+    e = f4(exponent) - select(small, ONE, ZERO)
+    m = select(small, m + m - ONE, m - ONE)
+    z = m * m
+    p = f4(7.0376836292e-2)
+    p = p * m + f4(-1.1514610310e-1)
+    p = p * m + f4(1.1676998740e-1)
+    p = p * m + f4(-1.2420140846e-1)
+    p = p * m + f4(1.4249322787e-1)
+    p = p * m + f4(-1.6668057665e-1)
+    p = p * m + f4(2.0000714765e-1)
+    p = p * m + f4(-2.4999993993e-1)
+    p = p * m + f4(3.3333331174e-1)
+    value = m * z * p + e * _LN2_LOW - HALF * z + m + e * _LN2_HIGH
+    value = select(x == _INFINITY, _INFINITY, value)
+    value = select(x < f4(1.1754944e-38), -_INFINITY, value)
+    return select(x >= ZERO, value, _NAN)
+
+
+@inlined
+def _sine_core(x: Any, quarter_turns: Any) -> Any:
+    """Sine of x plus so many quarter turns."""
+    defined = np.abs(x) < _LARGEST_ANGLE
+    inside = select(defined, x, ZERO)
+    n = (inside * _TWO_OVER_PI + _ROUND) - _ROUND
+    r = inside - n * _PI2_HIGH
+    r = r - n * _PI2_MIDDLE
+    r = r - n * _PI2_LOW
+    quadrant = _add(_truncate(n), quarter_turns)
+    z = r * r
+    s = f4(-1.9515295891e-4) * z + f4(8.3321608736e-3)
+    s = (s * z + f4(-1.6666654611e-1)) * z * r + r
+    c = f4(2.443315711809948e-5) * z + f4(-1.388731625493765e-3)
+    c = (c * z + f4(4.166664568298827e-2)) * z * z - HALF * z + ONE
+    value = select(_and(quadrant, i4(1)) == i4(0), s, c)
+    value = select(_and(quadrant, i4(2)) != i4(0), -value, value)
+    return select(defined, value, _NAN)
+
+
+@inlined
+def sin32(x: Any) -> Any:
+    """Sine; nan where |x| > 1e5."""
+    return _sine_core(x, i4(0))
+
+
+@inlined
+def cos32(x: Any) -> Any:
+    """Cosine; nan where |x| > 1e5."""
+    return _sine_core(x, i4(1))
+
+
+@inlined
+def tanh32(x: Any) -> Any:
+    """Hyperbolic tangent."""
+    a = np.abs(x)
+    e = exp32(-TWO * a)
+    large = (ONE - e) / (ONE + e)
+    large = select(x < ZERO, -large, large)
+    z = x * x  # the quotient cancels for small arguments: a series there
+    series = f4(0.1333333333) + z * f4(-0.0539682540)
+    series = x * (ONE + z * (f4(-0.3333333333) + z * series))
+    return select(a < f4(0.15), series, large)

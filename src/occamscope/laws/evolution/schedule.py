@@ -1,0 +1,59 @@
+"""How an island spends its evaluations, and the room that it works in."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numba import types
+
+from occamscope.laws.evolution.compilation import FLOAT, INDICES, INT, TOKENS, VALUES
+
+
+class Schedule(NamedTuple):
+    """How an island spends its evaluations."""
+
+    cycles: int  # children per visit to the island
+    entrants: int  # members in a tournament
+    first: float  # probability that the best of them wins
+    crossover: float  # share of children with two parents
+    temperature: float  # how much worse than its parent a child may be, in units of `norm`
+    crowding: float  # how much a size costs by its share of the population
+    guided: float  # share of children by guided insertion
+    fit_child: float  # share of other children whose constants are fitted
+    child_steps: int  # Gauss-Newton steps for a child
+    child_rows: int  # rows to fit a child on, whole blocks
+    fit_member: float  # share of members fitted at the end of a visit
+    member_steps: int
+    norm: float  # loss of the best constant
+    parsimony: float  # cost of a node, in units of `norm`
+    largest: float  # bound on the absolute value of a constant
+
+
+SCHEDULE = types.NamedTuple([INT, INT, *[FLOAT] * 6, INT, INT, FLOAT, INT, *[FLOAT] * 3], Schedule)
+
+
+class Scratch(NamedTuple):
+    """Room for two children."""
+
+    tokens: Any
+    constants: Any
+    size: Any
+    other_tokens: Any
+    other_constants: Any
+    other_size: Any
+
+
+SCRATCH = types.NamedTuple([TOKENS, VALUES, INDICES] * 2, Scratch)
+
+
+def new_scratch(capacity: int) -> Scratch:
+    """Return room for two programs."""
+    return Scratch(
+        np.zeros(capacity, np.int16),
+        np.zeros(capacity),
+        np.zeros(capacity, np.int64),
+        np.zeros(capacity, np.int16),
+        np.zeros(capacity),
+        np.zeros(capacity, np.int64),
+    )
