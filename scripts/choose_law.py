@@ -22,7 +22,7 @@ with open_job(snakemake) as job:
     settings = ChoiceSettings(max_complexity=job.params.max_complexity, tolerance=tolerance)
     row = front.loc[choose_law(front, settings)]
     law = parse(row["expression"], [f"z{unit}" for unit in range(codes.shape[1])])
-    rows = split.rows("calibration")
+    rows = split.rows_or_validation("calibration")
     platt = fit_platt(law.evaluate(codes[rows]), split.crops.labels[rows])
     names = read_table(job.input.names).set_index("latent")["name"].to_dict()
     job.say(f"{law.to_text(digits=4)} ({law.complexity()} nodes)")

@@ -4,6 +4,9 @@ Windows of real crops are segmented again inside the window, as any unknown wind
 measured is comparable. Limits come from the training part and are widened on the calibration part.
 """
 
+import numpy as np
+import pandas as pd
+
 from occamscope.evaluation.gate import GateSettings, fit_gate, gate_features
 from occamscope.imaging.segment import SegmentationSettings, segment_windows
 from occamscope.job import open_job, plain
@@ -14,13 +17,17 @@ with open_job(snakemake) as job:
     split = read_split(job.input.split, job.input.crops)
     segmentation = SegmentationSettings(**plain(job.params.segmentation))
 
-    def measured(*parts: str):
-        windows = split.take(*parts).windows
+    def measured(rows: np.ndarray) -> pd.DataFrame:
+        windows = split.crops.windows[rows]
         return gate_features(windows, segment_windows(windows, segmentation))
 
     limits = GateSettings(max_share=job.params.false_alarms)
-    gate = fit_gate(measured("train"), measured("calibration"), limits)
-    test = measured("test")
+    gate = fit_gate(
+        measured(split.rows("train")),
+        measured(split.rows_or_validation("calibration")),
+        limits,
+    )
+    test = measured(split.rows("test"))
     caught = gate.catches(test)
     job.say(f"{caught.sum()} of {len(caught)} real test crops are caught")
     ids = split.take("test").table["crop_id"]

@@ -28,8 +28,8 @@ with open_job(snakemake) as job:
         return images, np.tile(split.crops.labels[rows], 2)
 
     trained = train_cnn(
-        *both_kinds(split.rows("judge")),
-        *both_kinds(split.rows("calibration")),
+        *both_kinds(split.rows_or_validation("judge")),
+        *both_kinds(split.rows_or_validation("calibration")),
         CNNSettings(**plain(job.params.training)),
         seed=job.params.seed,
         progress=job.progress,

@@ -30,7 +30,7 @@ class Section(BaseModel):
 class Simulate(Section):
     """Simulated fields with known factors, written as multi-page 16-bit TIFFs."""
 
-    fields: Count = Field(24, description="number of TIFF files; each is a group of the split")
+    fields: Count = Field(40, description="number of TIFF files; each is a group of the split")
     frames: Count = Field(4, description="pages of a file, independent frames of one plate")
     height: Count = Field(512, description="height of a page, px")
     width: Count = Field(512, description="width of a page, px")
@@ -145,7 +145,7 @@ class Representation(Section):
     beta: Positive = Field(8.0, description="weight of the total correlation")
     estimator: Literal["mws", "mss"] = Field("mws", description="minibatch sampling estimator")
     learning_rate: Positive = Field(1e-3, description="peak learning rate of Adam")
-    blank_fraction: Fraction = Field(0.0, description="share of blank crops in a batch")
+    blank_fraction: Fraction = Field(0.03, description="share of blank crops in a batch")
     patience: Annotated[int, Field(ge=0)] = Field(
         0, description="validation checks without progress before an early stop; 0: never"
     )
@@ -178,7 +178,7 @@ class Networks(Section):
     densities: list[Fraction] = Field(
         [0.01, 0.02, 0.05, 0.1], description="densities of sparse networks (1 is always trained)"
     )
-    law_density: Fraction = Field(0.02, description="density that selects latents for the laws")
+    law_density: Fraction = Field(0.05, description="density that selects latents for the laws")
     selection_frequency: Fraction = Field(
         0.5, description="share of seeds that must use a latent for it to be selected"
     )
@@ -206,7 +206,7 @@ class Laws(Section):
     )
     max_complexity: Count = Field(20, description="most nodes of an expression")
     max_constant: Positive = Field(50.0, description="largest absolute constant")
-    evaluations: Count = Field(2_000_000, description="candidate expressions that a search scores")
+    evaluations: Count = Field(1_000_000, description="candidate expressions that a search scores")
     output_scale: bool = Field(True, description="margin losses fit a scale that costs no node")
     chosen_complexity: Count = Field(13, description="most nodes of the chosen law")
     tolerance: Fraction | None = Field(

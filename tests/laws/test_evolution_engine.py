@@ -71,7 +71,7 @@ def test_a_bare_product_is_found_at_three_nodes_where_the_scale_is_free():
 def test_the_law_of_the_paper_is_found_at_nine_nodes():
     X = data(2000)
     margin = -(1.3 + X[:, 0] * (X[:, 1] ** 2 + X[:, 2] ** 2))
-    front = search(X, labels(margin), loss="hinge")
+    front = search(X, labels(margin), loss="hinge", evaluations=100_000, islands=15)
     row = list(front.table["complexity"]).index(9)
     law = front.expression(row)
     assert np.mean(labels(law.evaluate(X)) == labels(margin)) > 0.99

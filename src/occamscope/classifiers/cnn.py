@@ -18,8 +18,15 @@ from occamscope.classifiers.cnn_model import CNN, CNNSettings, count_weights, tu
 from occamscope.errors import InputError
 from occamscope.scale import CROP_SIZE, WHITE
 
-__all__ = ["CNN", "CNNSettings", "CNNState", "TrainedCNN", "cnn_logits", "count_weights"]
-__all__ += ["train_cnn"]
+__all__ = [
+    "CNN",
+    "CNNSettings",
+    "CNNState",
+    "TrainedCNN",
+    "cnn_logits",
+    "count_weights",
+    "train_cnn",
+]
 
 
 @dataclass(frozen=True)

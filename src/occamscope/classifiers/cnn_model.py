@@ -41,12 +41,13 @@ class CNN(nn.Module):
         self.settings = settings
         layers: list[nn.Module] = []
         before = 1
-        for channels in settings.channels:
-            layers += [nn.Conv2d(before, channels, 3, padding=1), nn.BatchNorm2d(channels)]
-            layers += [nn.ReLU(), nn.MaxPool2d(2)]
-            before = channels
+        with torch.random.fork_rng(devices=[]):  # torch's own initial weights, replaced below
+            for channels in settings.channels:
+                layers += [nn.Conv2d(before, channels, 3, padding=1), nn.BatchNorm2d(channels)]
+                layers += [nn.ReLU(), nn.MaxPool2d(2)]
+                before = channels
+            self.output = nn.Linear(before, 1)
         self.features = nn.Sequential(*layers)
-        self.output = nn.Linear(before, 1)
         _initialise(self, generator or torch.Generator().manual_seed(0))
 
     def forward(self, x: Tensor) -> Tensor:

@@ -36,6 +36,8 @@ class RigLSettings:
             raise InputError(f"warmup {self.warmup!r}: choose one of {WARMUPS}")
         if self.update_every < 1 or not 0 <= self.alpha <= 1 or not 0 <= self.t_end_fraction <= 1:
             raise InputError("update_every must be >= 1, alpha and t_end_fraction in 0..1")
+        if self.warmup_steps < 0:
+            raise InputError(f"warmup_steps {self.warmup_steps} must not be negative")
 
     @property
     def start(self) -> int:

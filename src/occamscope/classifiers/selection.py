@@ -17,7 +17,9 @@ def wilson_interval(
     p = np.asarray(hits, float) / n
     centre = (p + z**2 / (2 * n)) / (1 + z**2 / n)
     half = z / (1 + z**2 / n) * np.sqrt(p * (1 - p) / n + z**2 / (4 * n**2))
-    return np.clip(centre - half, 0, 1), np.clip(centre + half, 0, 1)
+    # at 0 and n of n the bounds are 0 and 1 exactly; rounding would leave 1e-17
+    low = np.where(p == 0, 0.0, np.maximum(centre - half, 0))
+    return low, np.where(p == 1, 1.0, np.minimum(centre + half, 1))
 
 
 def selection_frequencies(live: ArrayLike, level: float = 0.95) -> pd.DataFrame:

@@ -52,7 +52,7 @@ class TrainingSettings:
     anneal: float = 0.25
     warmup_steps: int = 100
     gradient_clip: float = 100.0
-    blank_fraction: float = 0.0
+    blank_fraction: float = 0.03
     report_every: int = 50
     validate_every: int = 100
     patience: int = 0

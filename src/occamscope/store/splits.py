@@ -36,6 +36,15 @@ class SplitCrops:
             chosen &= self.crops.labels >= 0
         return np.flatnonzero(chosen)
 
+    def rows_or_validation(self, part: str) -> np.ndarray:
+        """Labelled rows of a part, or of validation where a small data set has none of its own.
+
+        The split says so in a warning, which travels into the claims.
+        """
+        rows = self.rows(part)
+        both = len(np.unique(self.crops.labels[rows])) == 2
+        return rows if both else self.rows("validation")
+
     def take(self, *parts: str, labelled: bool = True) -> CropSet:
         """Crops of some parts, by default those with a label."""
         return self.crops.take(self.rows(*parts, labelled=labelled))

@@ -121,6 +121,30 @@ def _push_with_constant(
     return _push(tokens, constants, m, size, token)
 
 
+@inlined
+def _is_negative_multiple(tokens: Any, constants: Any, end: int) -> bool:
+    """True if the subtree that ends at `end` is x * c with c < 0."""
+    return tokens[end] == MULTIPLY and tokens[end - 1] == CONSTANT and constants[end - 1] < 0.0
+
+
+@kernel(INT(TOKENS, VALUES, INT, INDICES, INT, FLAGS))
+def _push_sum(tokens: Any, constants: Any, m: int, size: Any, token: int, allowed: Any) -> int:
+    """Add or subtract the last two subtrees; signs of the terms go into the operator."""
+    right = m - size[m - 1]
+    left = right - size[right - 1]
+    opposite = SUBTRACT if token == ADD else ADD
+    if not allowed[opposite]:
+        return _push(tokens, constants, m, size, token)
+    if token == ADD and _is_negative_multiple(tokens, constants, right - 1):
+        _swap_spans(tokens, constants, size, left, right, m)
+    if tokens[m - 1] == NEG:
+        return _push(tokens, constants, m - 1, size, opposite)
+    if _is_negative_multiple(tokens, constants, m - 1):
+        constants[m - 2] = -constants[m - 2]
+        return _push(tokens, constants, m, size, opposite)
+    return _push(tokens, constants, m, size, token)
+
+
 @kernel(INT(TOKENS, VALUES, INT, INDICES, INT, FLAGS))
 def _push_binary(tokens: Any, constants: Any, m: int, size: Any, token: int, allowed: Any) -> int:
     """Apply a binary operator to the last two subtrees of a program of length m."""
@@ -136,11 +160,8 @@ def _push_binary(tokens: Any, constants: Any, m: int, size: Any, token: int, all
         right_constant = True
     if right_constant:
         return _push_with_constant(tokens, constants, m, size, token, allowed)
-    if tokens[m - 1] == NEG:
-        if token == ADD and allowed[SUBTRACT]:
-            return _push(tokens, constants, m - 1, size, SUBTRACT)
-        if token == SUBTRACT and allowed[ADD]:
-            return _push(tokens, constants, m - 1, size, ADD)
+    if token == ADD or token == SUBTRACT:
+        return _push_sum(tokens, constants, m, size, token, allowed)
     if token == MULTIPLY and allowed[SQUARE] and right - left == m - right:
         if _same_span(tokens, constants, left, right, m - right):
             return _push_unary(tokens, constants, right, size, SQUARE)

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from occamscope.errors import InputError
+from occamscope.laws.evolution.canonical import canonicalise
 from occamscope.laws.evolution.compilation import compiled_before, prepare_kernels
 from occamscope.laws.evolution.guided import LARGEST_INSERTION
 from occamscope.laws.evolution.island import evolve_island
@@ -261,13 +262,13 @@ class _Search:
         """Return the hall of fame as expressions, the smallest first."""
         found = []
         for size in np.flatnonzero(np.isfinite(self.hall.loss)):
-            law = to_expression(
-                self.hall.tokens[size, :size], self.hall.constants[size, :size], names
-            )
-            found.append(law)
+            # Constants that were fitted since may have come to be 1, or changed sign.
+            tokens, constants = self.hall.tokens[size].copy(), self.hall.constants[size].copy()
+            n = canonicalise(tokens, constants, size, self.scratch.size, self.grammar.allowed, 0)
+            law = to_expression(tokens[:n], constants[:n], names)
             if self.spec.free_scale:
-                scale = float(self.hall.scale[size])
-                found[-1] = absorb_scale(law, scale, self.spec.max_constant)
+                law = absorb_scale(law, float(self.hall.scale[size]), self.spec.max_constant)
+            found.append(law)
         return found
 
 

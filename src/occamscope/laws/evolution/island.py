@@ -21,12 +21,18 @@ from occamscope.laws.evolution.compilation import (
     kernel,
 )  # fmt: skip
 from occamscope.laws.evolution.constants import fit_constants
-from occamscope.laws.evolution.mutation import GRAMMAR, random_program
+from occamscope.laws.evolution.mutation import GRAMMAR, cut, random_program
 from occamscope.laws.evolution.population import HALL, POPULATION, put_member
 from occamscope.laws.evolution.problem import PROBLEM
 from occamscope.laws.evolution.rng import below, uniform
 from occamscope.laws.evolution.schedule import SCHEDULE, SCRATCH
-from occamscope.laws.evolution.tokens import constants_within, copy_span
+from occamscope.laws.evolution.tokens import (
+    arity,
+    constants_within,
+    copy_span,
+    is_operator,
+    measure_sizes,
+)
 
 
 @kernel(VOID(STREAM, POPULATION, HALL, PROBLEM, GRAMMAR, SCRATCH, INDICES, INT))
@@ -102,15 +108,54 @@ def _refit_members(
                 put_member(population, i, scratch.tokens, scratch.constants, n, loss, scale)
 
 
-@kernel(VOID(HALL, PROBLEM, SCHEDULE, SCRATCH, INDICES, INT))
-def _refit_hall(
-    hall: Any, problem: Any, schedule: Any, scratch: Any, used: Any, budget: int
-) -> None:
-    """Fit the constants of new members of the hall of fame on all rows."""
-    for n in range(1, len(hall.loss)):
+@kernel(VOID(HALL, INT, PROBLEM, GRAMMAR, SCHEDULE, SCRATCH, INDICES, INT))
+def _shorten(
+    hall: Any, n: int, problem: Any, grammar: Any, schedule: Any, scratch: Any, used: Any,
+    budget: int,
+) -> None:  # fmt: skip
+    """Offer the hall of fame's law of n nodes with each of its operators cut out in turn."""
+    tokens, constants = hall.tokens[n], hall.constants[n]
+    measure_sizes(tokens, n, scratch.other_size)
+    for k in range(2 * n):
+        i, left = k // 2, k % 2 == 1
+        if not is_operator(tokens[i]) or (left and arity(tokens[i]) == 1):
+            continue
         if used[0] >= budget:
             return
-        if hall.loss[n] < np.inf and not hall.fitted[n]:
+        m = cut(
+            tokens, constants, n, i, scratch.other_size, left, scratch.tokens, scratch.constants
+        )
+        m = canonicalise(
+            scratch.tokens, scratch.constants, m, scratch.size, grammar.allowed,
+            grammar.free_scale,
+        )  # fmt: skip
+        fit_constants(
+            scratch.tokens, scratch.constants, m, problem, schedule.child_rows,
+            schedule.member_steps, schedule.largest,
+        )  # fmt: skip
+        if constants_within(scratch.tokens, scratch.constants, m, schedule.largest):
+            score(scratch.tokens, scratch.constants, m, problem, hall, hall.loss[m], False, used)
+
+
+@kernel(VOID(HALL, PROBLEM, GRAMMAR, SCHEDULE, SCRATCH, INDICES, INT))
+def _tend_hall(
+    hall: Any, problem: Any, grammar: Any, schedule: Any, scratch: Any, used: Any, budget: int
+) -> None:
+    """Fit new members of the hall of fame on all rows, and try what is left if they are cut.
+
+    The largest first, because what is cut from them may enter at a smaller size.
+    """
+    for n in range(len(hall.loss) - 1, 0, -1):
+        if used[0] >= budget:
+            return
+        if hall.loss[n] == np.inf:
+            continue
+        if not hall.shortened[n]:
+            hall.shortened[n] = True
+            _shorten(hall, n, problem, grammar, schedule, scratch, used, budget)
+            if used[0] >= budget:
+                return
+        if not hall.fitted[n]:
             hall.fitted[n] = True
             _refit(
                 hall.tokens[n], hall.constants[n], n, hall.loss[n], problem, hall,
@@ -157,5 +202,5 @@ def evolve_island(
                 used,
             )  # fmt: skip
     _refit_members(state, population, hall, problem, schedule, scratch, used, limit)
-    _refit_hall(hall, problem, schedule, scratch, used, budget)
+    _tend_hall(hall, problem, grammar, schedule, scratch, used, budget)
     return used[0]

@@ -12,6 +12,7 @@ import numpy as np
 from numba import types
 
 from occamscope.laws.evolution.compilation import (
+    FLAG,
     FLAGS,
     FLOAT,
     INDICES,
@@ -178,14 +179,14 @@ def _grow_leaf(
     return copy_span(tokens, constants, i + 1, n, out, values, m)
 
 
-@kernel(INT(STREAM, TOKENS, VALUES, INT, INT, INDICES, TOKENS, VALUES))
-def _delete(
-    state: Any, tokens: Any, constants: Any, n: int, i: int, size: Any, out: Any, values: Any
+@kernel(INT(TOKENS, VALUES, INT, INT, INDICES, FLAG, TOKENS, VALUES))
+def cut(
+    tokens: Any, constants: Any, n: int, i: int, size: Any, left: bool, out: Any, values: Any
 ) -> int:
-    """Replace the operator i by one of its operands."""
+    """Replace the operator i by its left operand, or by its right or only one."""
     end = i
     first = i - size[i - 1]
-    if arity(tokens[i]) == 2 and uniform(state) < 0.5:
+    if left:
         end = first
         first = i - size[i] + 1
     m = copy_span(tokens, constants, 0, i - size[i] + 1, out, values, 0)
@@ -267,7 +268,8 @@ def mutate(
     if kind == ROTATE:
         return _rotate(state, tokens, constants, n, i, size, out, values)
     if kind == DELETE:
-        return _delete(state, tokens, constants, n, i, size, out, values)
+        left = arity(tokens[i]) == 2 and uniform(state) < 0.5
+        return cut(tokens, constants, n, i, size, left, out, values)
     if kind == GROW_LEAF:
         return _grow_leaf(state, grammar, tokens, constants, n, i, out, values)
     if kind == GROW_ROOT:

@@ -45,13 +45,14 @@ class HallOfFame(NamedTuple):
     loss: Any  # (max_nodes + 1,) float64, infinite where there is none
     scale: Any  # (max_nodes + 1,) float64
     fitted: Any  # (max_nodes + 1,) bool, constants fitted on all rows
+    shortened: Any  # (max_nodes + 1,) bool, all ways to cut one operator were tried
 
 
 _PROGRAMS = types.int16[:, ::1]
 POPULATION = types.NamedTuple(
     [_PROGRAMS, MATRIX, INDICES, VALUES, VALUES, INDICES, INDICES], Population
 )
-HALL = types.NamedTuple([_PROGRAMS, MATRIX, VALUES, VALUES, FLAGS], HallOfFame)
+HALL = types.NamedTuple([_PROGRAMS, MATRIX, VALUES, VALUES, FLAGS, FLAGS], HallOfFame)
 
 
 def new_population(members: int, capacity: int) -> Population:
@@ -74,6 +75,7 @@ def new_hall(max_nodes: int, capacity: int) -> HallOfFame:
         np.zeros((max_nodes + 1, capacity)),
         np.full(max_nodes + 1, np.inf),
         np.ones(max_nodes + 1),
+        np.zeros(max_nodes + 1, np.bool_),
         np.zeros(max_nodes + 1, np.bool_),
     )
 
@@ -105,5 +107,8 @@ def offer(
 ) -> None:
     """Put a program into the hall of fame if it is the best of its length."""
     if n < len(hall.loss) and loss < hall.loss[n]:
+        for i in range(n):
+            if hall.tokens[n, i] != tokens[i]:
+                hall.shortened[n] = False
         copy_span(tokens, constants, 0, n, hall.tokens[n], hall.constants[n], 0)
         hall.loss[n], hall.scale[n], hall.fitted[n] = loss, scale, fitted
