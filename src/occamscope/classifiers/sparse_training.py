@@ -161,7 +161,7 @@ class SparseTraining:
         for k, mask in enumerate(masks):
             net.set_mask(k, mask)
         survivors.mul_(net.flat_mask)
-        net.flat.mul_(1)
+        net.flat.mul_(survivors)
         for name in ("exp_avg", "exp_avg_sq"):
             if self.optimiser.state[net.flat]:
                 self.optimiser.state[net.flat][name].mul_(survivors)

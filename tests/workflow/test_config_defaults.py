@@ -1,0 +1,44 @@
+"""The config's defaults are those of the stages' own settings."""
+
+import pytest
+
+from occamscope.classifiers.cnn import CNNSettings
+from occamscope.classifiers.rigl import RigLSettings
+from occamscope.config import Config
+from occamscope.imaging.crop import CropSettings
+from occamscope.imaging.simulate import SimulationSettings
+from occamscope.imaging.split import SplitSettings
+from occamscope.laws.spec import SearchSpec
+from occamscope.representation.objective import TrainingSettings
+
+CONFIG = Config()
+# The config gives the law search and the scale of crops defaults of its own; docs say so.
+OWN = {"fields", "run_folds", "vae_seeds", "join_sisters", "um_per_px", "patience"}
+
+
+@pytest.mark.parametrize(
+    ("section", "settings"),
+    [
+        (CONFIG.input.simulate, SimulationSettings()),
+        (CONFIG.crops, CropSettings()),
+        (CONFIG.split, SplitSettings()),
+        (CONFIG.representation, TrainingSettings()),
+        (CONFIG.black_box, CNNSettings()),
+        (CONFIG.networks.rigl, RigLSettings()),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_defaults_agree(section, settings):
+    shared = set(type(section).model_fields) - OWN
+    assert shared
+    different = {
+        name: (getattr(section, name), getattr(settings, name))
+        for name in shared
+        if getattr(section, name) != getattr(settings, name)
+    }
+    assert different == {}
+
+
+def test_law_settings_are_known_to_the_search():
+    names = ("operators", "max_complexity", "max_constant", "evaluations", "output_scale")
+    SearchSpec(**{name: getattr(CONFIG.laws, name) for name in names})
