@@ -149,21 +149,21 @@ class Representation(Section):
     patience: Annotated[int, Field(ge=0)] = Field(
         0, description="validation checks without progress before an early stop; 0: never"
     )
-    checkpoint_every: Count = Field(200, description="steps between checkpoints")
+    checkpoint_every: Count = Field(100, description="steps between checkpoints")
 
 
 class BlackBox(Section):
     """CNN on pixels: the accuracy to compare with."""
 
     epochs: Count = Field(12, description="passes over the training crops")
-    batch: Count = Field(128, description="crops of a step")
+    batch: Count = Field(64, description="crops of a step")
 
 
 class RigL(Section):
     """Modified RigL: warm-up, topology updates, pruning."""
 
     warmup: Literal["dense", "sparse", "none"] = Field(
-        "sparse", description="training before the first topology update"
+        "dense", description="training before the first topology update"
     )
     warmup_steps: Annotated[int, Field(ge=0)] = Field(500, description="steps of the warm-up")
     update_every: Count = Field(100, description="steps between topology updates")
@@ -178,7 +178,7 @@ class Networks(Section):
     densities: list[Fraction] = Field(
         [0.01, 0.02, 0.05, 0.1], description="densities of sparse networks (1 is always trained)"
     )
-    law_density: Fraction = Field(0.05, description="density that selects latents for the laws")
+    law_density: Fraction = Field(0.02, description="density that selects latents for the laws")
     selection_frequency: Fraction = Field(
         0.5, description="share of seeds that must use a latent for it to be selected"
     )

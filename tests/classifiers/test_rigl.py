@@ -56,6 +56,12 @@ def test_the_smallest_weights_make_room_for_the_largest_gradients():
     assert new[0, 0].nonzero().flatten().tolist() == [0, 2, 5, 6]
 
 
+def test_a_share_of_a_connection_is_not_dropped():
+    weight = torch.tensor([[[0.3, 0.1, 0.2, 0.0]]])
+    new = update_masks(weight, weight != 0, torch.tensor([[[0.0, 0.0, 0.0, 1.0]]]), 0.6)
+    assert new[0, 0].tolist() == [True, False, True, True]  # 1.8 of 3: one goes
+
+
 def test_a_dropped_connection_with_the_largest_gradient_comes_back():
     weight = torch.tensor([[[0.9, 0.1, 0.0]]])
     gradient = torch.tensor([[[0.0, 5.0, 1.0]]])

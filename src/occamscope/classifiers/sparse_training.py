@@ -155,13 +155,12 @@ class SparseTraining:
         self._replace_masks([update_masks(w, m > 0, g, fraction) for w, m, g in layers])
 
     def _replace_masks(self, masks: Sequence[Tensor]) -> None:
-        """New connections start at zero with fresh moments; the others go on as they were."""
+        """New connections start at the zero stored for them, with fresh moments; others go on."""
         net = self.net
         survivors = net.flat_mask.clone()
         for k, mask in enumerate(masks):
             net.set_mask(k, mask)
         survivors.mul_(net.flat_mask)
-        net.flat.mul_(survivors)
         for name in ("exp_avg", "exp_avg_sq"):
             if self.optimiser.state[net.flat]:
                 self.optimiser.state[net.flat][name].mul_(survivors)
