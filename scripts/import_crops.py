@@ -1,20 +1,23 @@
 """Import the user's crops: class folders, zips, or a manifest.
 
 Every crop is segmented in the crop, resampled to one scale, normalised, masked and centred. Writes the
-crops, what was excluded or set aside and why, the log of what every file is, and the scale.
+crops, what was excluded and why, the log of what every file is, and the scale.
 """
 
+import numpy as np
 import pandas as pd
 
 from occamscope.errors import InputError
 from occamscope.imaging.crop import CropSettings, prepare_crops
 from occamscope.imaging.quality import QualitySettings, exclude_crops
 from occamscope.imaging.segment import SegmentationSettings
+from occamscope.imaging.window_areas import window_areas
 from occamscope.imaging.zoom import choose_scale
-from occamscope.job import open_job, plain
+from occamscope.job import naming, open_job, plain
 from occamscope.store.crop_parts import (
-    QUALITY_COLUMNS,
     Identity,
+    no_crops,
+    quality_table,
     reasons_of,
     split_off,
     to_crop_set,
@@ -23,6 +26,7 @@ from occamscope.store.crop_reading import describe_crop, iter_crops
 from occamscope.store.crop_sources import list_crops
 from occamscope.store.crops import write_crops
 from occamscope.store.images import describe_image
+from occamscope.store.input_logs import SHOWN, ignored_row, inputs_table, nothing_usable
 from occamscope.store.quarantine import QuarantinedFile
 from occamscope.store.stacks import stacks_by_shape
 from occamscope.store.tables import write_json, write_table
@@ -33,54 +37,58 @@ with open_job(snakemake) as job:
         nucleus_diameter_px=settings.nucleus_diameter_px, **plain(job.params.segmentation)
     )
     listing = list_crops(reading["path"], reading["columns"], reading["group"])
-    good, rows, aside = [], [], []
-    ignore = reading["ignore_pixel_size_tags"]
+    good, rows = [], {}
+
+    def set_aside(name, reason):
+        """Quarantine a crop; the first reasons are said, all stand in the inputs log."""
+        rows[name] = describe_image(QuarantinedFile(name, reason))
+        if sum(row["status"] == "quarantined" for row in rows.values()) <= SHOWN:
+            job.say(reason)
+
     for item in iter_crops(
-        listing, pixel_size_um=reading["um_per_px"], ignore_pixel_size_tags=ignore
+        listing,
+        pixel_size_um=reading["um_per_px"],
+        ignore_pixel_size_tags=reading["ignore_pixel_size_tags"],
     ):
         if isinstance(item, QuarantinedFile):
-            job.say(item.message)
-            rows.append(describe_image(item))
-            aside.append({"source": item.name, "reason": item.message})
+            set_aside(item.name, item.message)
         else:
             good.append(item)
-            rows.append(describe_crop(*item))
+            rows[item[0].name] = describe_crop(*item)
     if not good:
-        raise InputError(f"{reading['path']}: none of its {len(rows)} crops can be read")
-    job.say(f"{len(good)} crops read, {len(aside)} set aside")
+        raise InputError(nothing_usable(inputs_table(rows.values())))
+    job.say(f"{len(good)} crops read, {len(rows) - len(good)} set aside")
 
-    # The size of the nuclei is known only after a first segmentation at the crops' own scale.
-    parts = []
-    pixel_sizes = [entry.pixel_size_um for entry, _ in good]
-    for indices, windows in stacks_by_shape([image for _, image in good], pixel_sizes):
-        first = prepare_crops(windows, 1.0, segmentation, settings)
-        parts.append((indices, windows, first.area_px))
-    objects = pd.concat(
-        pd.DataFrame(
-            {
-                "file": [good[k][0].name for k in indices],
-                "area_px": areas,
-                "um_per_px": [pixel_sizes[k] for k in indices],
-            }
-        )
-        for indices, _, areas in parts
-    )
-    found = objects[objects["area_px"] > 0]
-    scale = choose_scale(found, settings.um_per_px, settings.nucleus_diameter_px)
+    def stacks():
+        return stacks_by_shape([image for _, image in good], [e.pixel_size_um for e, _ in good])
+
+    found = pd.DataFrame({"file": [entry.name for entry, _ in good], "area_px": np.nan})
+    found["um_per_px"] = pd.Series([entry.pixel_size_um for entry, _ in good], dtype=float)
+    if found["um_per_px"].isna().all():
+        for indices, windows in stacks():
+            found.loc[indices, "area_px"] = window_areas(windows, segmentation, settings)
+        found = found[found["area_px"] > 0]
+    with naming(reading["path"]):
+        scale = choose_scale(found, settings.um_per_px, settings.nucleus_diameter_px)
     job.say(scale.message)
 
-    crop_sets, excluded = [], [pd.DataFrame(aside, columns=list(QUALITY_COLUMNS))]
-    for indices, windows, _ in parts:
+    crop_sets, excluded = [no_crops(settings.size)], []
+    for indices, windows in stacks():
         entries = [good[k][0] for k in indices]
-        zoom = next((scale.zoom[e.name] for e in entries if e.name in scale.zoom), 1.0)
-        prepared = prepare_crops(windows, zoom, segmentation, settings)
+        zoom = scale.zoom.get(entries[0].name, next(iter(scale.zoom.values())))
+        try:
+            prepared = prepare_crops(windows, zoom, segmentation, settings)
+        except InputError as error:  # too few pixels, or a pixel size that makes no sense
+            for entry in entries:
+                set_aside(entry.name, f"{entry.name}: {error}")
+            continue
         who = Identity(
             source=[entry.name for entry in entries],
-            group=[entry.group or "" for entry in entries],
+            group=[entry.group or entry.source or "" for entry in entries],
             frame=[entry.frame or 0 for entry in entries],
             object_label=[0] * len(entries),
-            y=prepared.y if entries[0].y is None else [entry.y for entry in entries],
-            x=prepared.x if entries[0].x is None else [entry.x for entry in entries],
+            y=[y if e.y is None else e.y for e, y in zip(entries, prepared.y, strict=True)],
+            x=[x if e.x is None else e.x for e, x in zip(entries, prepared.x, strict=True)],
             class_name=[entry.class_name or "" for entry in entries],
         )
         crops = to_crop_set(prepared, who, job.params.task)
@@ -88,8 +96,11 @@ with open_job(snakemake) as job:
         usable, left_out = split_off(crops, reasons)
         crop_sets.append(usable)
         excluded.append(left_out)
+    inputs = inputs_table([*rows.values(), *map(ignored_row, listing.ignored)])
+    if not (inputs["status"] == "ok").any():
+        raise InputError(nothing_usable(inputs))
     write_crops(job.output.crops, crop_sets, {})
-    write_table(job.output.quality, pd.concat(excluded, ignore_index=True))
+    write_table(job.output.quality, quality_table(excluded))
     write_table(job.output.factors, pd.DataFrame(columns=["crop_id"]))
-    write_table(job.output.log_table, pd.DataFrame(rows))
+    write_table(job.output.log_table, inputs)
     write_json(job.output.scale, scale.to_dict())

@@ -7,7 +7,7 @@ travel into the claims.
 import pandas as pd
 
 from occamscope.imaging.split import SplitSettings, split_groups
-from occamscope.job import open_job, plain
+from occamscope.job import naming, open_job, plain
 from occamscope.store.crops import read_crops
 from occamscope.store.splits import write_split
 from occamscope.store.tables import write_json
@@ -15,15 +15,17 @@ from occamscope.store.tables import write_json
 with open_job(snakemake) as job:
     crops = read_crops(job.input.crops, images=False)
     table = crops.table
-    split = split_groups(
-        table["label"].to_numpy(),
-        table["group"].to_numpy(str),
-        table["source"].to_numpy(str),
-        table["frame"].to_numpy(),
-        SplitSettings(**plain(job.params.split)),
-        fold=int(job.wildcards.fold),
-        seed=job.params.seed,
-    )
+    with naming(job.input.crops):
+        split = split_groups(
+            table["label"].to_numpy(),
+            table["group"].to_numpy(str),
+            table["source"].to_numpy(str),
+            table["frame"].to_numpy(),
+            SplitSettings(**plain(job.params.split)),
+            fold=int(job.wildcards.fold),
+            seed=job.params.seed,
+            class_names=crops.attributes["class_names"],
+        )
     counts = pd.crosstab(split.part, crops.labels)
     for part, row in counts.iterrows():
         job.say(f"{part}: {row.to_dict()}")

@@ -119,6 +119,15 @@ def open_job(snakemake: Any) -> Iterator[Job]:
             raise
 
 
+@contextmanager
+def naming(name: str) -> Iterator[None]:
+    """Put the name of a file in front of what a column says about its content."""
+    try:
+        yield
+    except InputError as error:
+        raise InputError(f"{name}: {error}") from error
+
+
 def keep_freed_memory() -> None:
     """Tell glibc to keep freed blocks: large short-lived arrays then cost no page faults.
 

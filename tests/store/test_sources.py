@@ -129,8 +129,8 @@ def test_a_field_is_not_its_own_mask(tmp_path):
         match_masks(fields, tmp_path)
 
 
-def test_group_is_the_stem_or_what_the_pattern_finds():
-    assert group_of("p1/a.ome.tif") == "a"
+def test_group_is_the_file_itself_or_what_the_pattern_finds():
+    assert group_of("p1/a.ome.tif") == "p1/a" != group_of("p2/a.ome.tif")
     assert group_of("Meta/PLLT0030_17_P00184_T00035.tif", r"(PLLT\d+_\d+)_") == "PLLT0030_17"
 
 

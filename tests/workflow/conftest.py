@@ -8,8 +8,13 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
+import tifffile
 import yaml
+
+from occamscope.imaging.simulate import SimulatedField, SimulationSettings, simulate_field
 
 ROOT = Path(__file__).parents[2]
 PARTS = ("Snakefile", "workflow", "scripts", "src", "envs", "config", "profiles")
@@ -27,9 +32,16 @@ TINY = {
         },
         "bundle": 5,
     },
-    "representation": {"steps": 300, "batch": 64, "checkpoint_every": 100},
+    "representation": {"steps": 500, "batch": 64, "sigma": 0.3, "checkpoint_every": 100},
     "black_box": {"epochs": 3, "batch": 32},
-    "networks": {"seeds": 4, "chunk": 4, "densities": [0.05], "law_density": 0.05, "steps": 400},
+    "networks": {
+        "seeds": 4,
+        "chunk": 4,
+        "densities": [0.05],
+        "law_density": 0.05,
+        "steps": 400,
+        "rigl": {"warmup_steps": 100},
+    },
     "laws": {"seeds": 1, "evaluations": 20_000, "targets": ["labels"]},
     "evaluation": {"attack_cells": 12, "attack_members": 2, "probes": 8},
 }
@@ -48,6 +60,12 @@ class Project:
         if check and process.returncode:
             raise AssertionError(text[-6000:])
         return text
+
+    def attempt(self, *arguments: str, **config) -> tuple[int, str]:
+        """Run snakemake; returns its exit status and what it printed, unshortened."""
+        process = self.start(*arguments, **config)
+        text, _ = process.communicate(timeout=300)
+        return process.returncode, text
 
     def start(self, *arguments: str, **config) -> subprocess.Popen:
         """Start snakemake in a process group of its own."""
@@ -109,3 +127,47 @@ def tiny_run(tmp_path_factory) -> Project:
     project = copy_project(tmp_path_factory.mktemp("tiny") / "project")
     project.snakemake()
     return project
+
+
+@pytest.fixture(scope="session")
+def plates() -> list[SimulatedField]:
+    """Six simulated fields of one page each, as a user might bring them."""
+    settings = SimulationSettings(frames=1, height=256, width=256, nuclei_per_frame=12)
+    return [simulate_field(settings, seed) for seed in range(6)]
+
+
+@dataclass(frozen=True)
+class UserFields:
+    """A user's folder of fields with a label table beside it."""
+
+    folder: Path
+    labels: Path
+
+
+@pytest.fixture
+def user_fields(tmp_path, plates) -> UserFields:
+    """plate_0.tif ... plate_5.tif, whose pixel size nobody knows, and labels.csv."""
+    folder = tmp_path / "plates"
+    folder.mkdir()
+    tables = []
+    for k, plate in enumerate(plates):
+        tifffile.imwrite(folder / f"plate_{k}.tif", plate.pages[0])
+        columns = plate.truth[["frame", "y", "x", "class"]]
+        tables.append(columns.assign(file=f"plate_{k}.tif"))
+    labels = tmp_path / "labels.csv"
+    pd.concat(tables).to_csv(labels, index=False)
+    return UserFields(folder, labels)
+
+
+@pytest.fixture(scope="session")
+def user_crops(plates) -> dict[int, list[tuple[str, np.ndarray]]]:
+    """(class, window) of nuclei, with windows of 64 and of 80 px."""
+    crops: dict[int, list[tuple[str, np.ndarray]]] = {64: [], 80: []}
+    for plate in plates:
+        for row in plate.truth.itertuples():
+            for size, found in crops.items():
+                top, left = (round(place - size / 2) for place in (row.y, row.x))
+                if min(top, left) >= 0 and max(top, left) + size <= plate.pages.shape[1]:
+                    window = plate.pages[row.frame, top : top + size, left : left + size]
+                    found.append((plate.truth.at[row.Index, "class"], window.copy()))
+    return crops

@@ -2,6 +2,7 @@
 
 import hashlib
 import sys
+from functools import cache
 from pathlib import Path
 
 ROOT = Path(str(workflow.current_basedir)).resolve().parents[1]
@@ -11,13 +12,29 @@ from occamscope.config import load_config
 from occamscope.digest import code_digest
 from occamscope.errors import InputError
 from occamscope.store.crop_files import crop_files
-from occamscope.store.sources import input_root, list_fields, match_masks, relative_name
+from occamscope.store.label_tables import check_label_table
+from occamscope.store.sources import (
+    group_of,
+    input_root,
+    list_fields,
+    match_masks,
+    refuse_braces,
+    relative_name,
+)
 
-try:
-    CONFIG = load_config(config)
-except InputError as error:
-    raise WorkflowError(str(error)) from None
 
+def checked(function, *arguments):
+    """What a function returns; bad input ends the run here with one line.
+
+    Not WorkflowError: Snakemake would print it with the places in these files.
+    """
+    try:
+        return function(*arguments)
+    except InputError as error:
+        raise SystemExit(f"ERROR: {error}") from None
+
+
+CONFIG = checked(load_config, config)
 RUN = f"results/{CONFIG.run}"
 FOLD = f"{RUN}/{{variant}}/fold-{{fold}}"
 MODEL = f"{FOLD}/vae-{{vae}}"
@@ -80,6 +97,7 @@ def models(names):
 # ------------------------------------------------------------------ raw images
 
 
+@cache
 def field_files():
     """The fields, in a fixed order."""
     source = CONFIG.input
@@ -88,10 +106,17 @@ def field_files():
             f"{RUN}/raw/plate_{index:03d}.tif"
             for index in range(source.simulate.fields)
         ]
-    try:
-        return [str(path) for path in list_fields(source.fields.path)]
-    except InputError as error:
-        raise WorkflowError(str(error)) from None
+    return [str(path) for path in checked(list_fields, source.fields.path)]
+
+
+@cache
+def field_masks():
+    """The user's label mask of every field, where there are any."""
+    masks = CONFIG.input.fields.masks
+    if CONFIG.input.kind != "fields" or not masks:
+        return {}
+    matched = checked(match_masks, map(Path, field_files()), masks)
+    return {str(field): str(mask) for field, mask in matched.items()}
 
 
 def label_table():
@@ -99,7 +124,21 @@ def label_table():
     source = CONFIG.input
     if source.kind == "simulate":
         return [f"{RUN}/raw/truth.csv"]
-    return [source.fields.labels] if source.fields.labels else []
+    used = source.kind == "fields" and source.fields.labels
+    return [source.fields.labels] if used else []
+
+
+def check_input():
+    """Whether files are there, and masks, groups and labels fit them: before any work is done."""
+    paths = [*user_crop_files(), *field_masks().values()]
+    if CONFIG.input.kind == "fields":
+        paths += [*field_files(), *label_table()]
+    checked(refuse_braces, paths)
+    for name in field_names():
+        checked(group_of, name, CONFIG.input.fields.group)
+    if CONFIG.input.kind == "fields":
+        for path in label_table():
+            checked(check_label_table, Path(path), field_names())
 
 
 def bundles():
@@ -116,26 +155,16 @@ def bundle_fields(wildcards):
 
 def bundle_masks(wildcards):
     """The user's label masks of one bundle, where there are any."""
-    if CONFIG.input.kind == "simulate" or not CONFIG.input.fields.masks:
-        return []
-    fields = [Path(path) for path in bundle_fields(wildcards)]
-    try:
-        return [
-            str(path)
-            for path in match_masks(fields, CONFIG.input.fields.masks).values()
-        ]
-    except InputError as error:
-        raise WorkflowError(str(error)) from None
+    masks = field_masks()
+    return [masks[field] for field in bundle_fields(wildcards)] if masks else []
 
 
+@cache
 def user_crop_files():
     """All files of crop inputs, so that a changed one is seen."""
     if CONFIG.input.kind != "crops":
         return []
-    try:
-        return [str(path) for path in crop_files(CONFIG.input.crops.path)]
-    except InputError as error:
-        raise WorkflowError(str(error)) from None
+    return [str(path) for path in checked(crop_files, CONFIG.input.crops.path)]
 
 
 def field_bundles(suffix):
@@ -183,6 +212,10 @@ def field_settings():
     reading = settings("input", "fields")
     keys = ("axes", "channel", "um_per_px", "ignore_pixel_size_tags", "group")
     return {"root": field_root()} | {key: reading[key] for key in keys}
+
+
+if workflow.is_main_process:  # not again in every job
+    check_input()
 
 
 # ------------------------------------------------------------------ networks and laws
@@ -269,12 +302,12 @@ FIGURES = [f"figures/{name}.png" for name in FIGURE_NAMES]
 
 
 def overlay_fields():
-    """The first field of the set, where there are fields."""
-    return [] if CONFIG.input.kind == "crops" else field_files()[:1]
+    """The first bundle of fields, where there are fields; its first good one is drawn."""
+    return [] if CONFIG.input.kind == "crops" else field_files()[: CONFIG.input.bundle]
 
 
 def overlay_labels():
-    """Segmentation of the bundle that the first field is in."""
+    """Segmentation of the first bundle."""
     return (
         [] if CONFIG.input.kind == "crops" else [f"{RUN}/segmentation/bundle_0000.h5"]
     )

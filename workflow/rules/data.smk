@@ -61,6 +61,7 @@ rule segment_fields:
 rule set_scale:
     input:
         objects=field_bundles("_objects.csv"),
+        log_tables=field_bundles("_inputs.csv"),
     output:
         scale=f"{RUN}/scale.json",
     log:
@@ -120,7 +121,7 @@ rule cut_crops:
 
 rule import_crops:
     input:
-        files=user_crop_files(),
+        files=lambda wildcards: user_crop_files(),
     output:
         crops=f"{RUN}/parts/imported.h5",
         quality=f"{RUN}/parts/imported_quality.csv",

@@ -121,10 +121,10 @@ def list_crops(
 def _collections(path: Path) -> Iterator[tuple[str, dict[str, _Place], str | None]]:
     """Prefix of names, files by name, and name of the manifest, for each folder or zip."""
     if path.is_dir():
-        files = _files_below(path)
+        files = _on_disk(path)
         yield "", files, _find_manifest(files, path.name)
     elif path.suffix.casefold() == ".csv":
-        yield "", _files_below(path.parent) | {path.name: _Place(path)}, path.name
+        yield "", _on_disk(path.parent) | {path.name: _Place(path)}, path.name
     elif path.suffix.casefold() == ".zip" and (path.exists() or not glob.has_magic(str(path))):
         files = _files_in_zip(path)
         yield "", files, _find_manifest(files, path.name)
@@ -156,9 +156,13 @@ def _files_in_zip(path: Path) -> dict[str, _Place]:
         return {name: _Place(path, member) for name, member in safe_members(archive).items()}
 
 
-def _files_below(root: Path) -> dict[str, _Place]:
-    """Visible files of a folder and of the folders in it, links to folders followed."""
-    files: dict[str, _Place] = {}
+def _on_disk(root: Path) -> dict[str, _Place]:
+    return {name: _Place(path) for name, path in files_below(root).items()}
+
+
+def files_below(root: Path) -> dict[str, Path]:
+    """Visible files of a folder and of the folders in it, links to folders followed, by name."""
+    files: dict[str, Path] = {}
     visited: set[Path] = set()
     for folder, folders, names in os.walk(root, onerror=_unreadable, followlinks=True):
         here = Path(folder)
@@ -169,7 +173,7 @@ def _files_below(root: Path) -> dict[str, _Place]:
         for name in names:
             relative = (here / name).relative_to(root).as_posix()
             if not is_clutter(relative) and (here / name).is_file():
-                files[relative] = _Place(here / name)
+                files[relative] = here / name
     return files
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from occamscope.errors import InputError
 from occamscope.store.images import ImageStack, describe_image, read_image
 from occamscope.store.provenance import file_digest
-from occamscope.store.quarantine import DuplicateFinder, QuarantinedFile, duplicate_message
+from occamscope.store.quarantine import QuarantinedFile, duplicate_message
 from occamscope.store.sources import relative_name
 
 
@@ -32,6 +32,12 @@ class Field:
     stack: ImageStack | None
     row: dict[str, Any]
 
+    def set_aside(self, reason: str) -> Field:
+        """The same file, quarantined after it was read."""
+        quarantined = QuarantinedFile(self.name, f"{self.name}: {reason}")
+        digest = {"sha256": self.row["sha256"]}
+        return Field(self.name, None, describe_image(quarantined) | digest)
+
 
 def read_bundle(paths: Sequence[str | Path], reading: dict[str, Any]) -> Iterator[Field]:
     """Read files one at a time, in order.
@@ -41,23 +47,37 @@ def read_bundle(paths: Sequence[str | Path], reading: dict[str, Any]) -> Iterato
     paths : paths of the files
     reading : root, axes, channel, um_per_px, ignore_pixel_size_tags, as in `input.fields`
     """
-    finder = DuplicateFinder()
+    first_with: dict[str, str] = {}
     for path in map(Path, paths):
         name = relative_name(path, Path(reading["root"]))
+        digest = _digest(path)
         item: ImageStack | QuarantinedFile
-        first = finder.first_copy(name, path)
         try:
-            if first is not None:
+            item = _read(path, name, reading)
+            # A file that cannot be used is nobody's original.
+            first = first_with.setdefault(digest, name)
+            if first != name:
                 raise InputError(duplicate_message(name, first))
-            item = read_image(
-                path,
-                name,
-                reading["axes"],
-                reading["channel"],
-                reading["um_per_px"],
-                ignore_pixel_size_tags=reading["ignore_pixel_size_tags"],
-            )
         except InputError as error:
             item = QuarantinedFile(name, str(error))
-        row = describe_image(item) | {"sha256": file_digest(path)}
+        row = describe_image(item) | {"sha256": digest}
         yield Field(name, item if isinstance(item, ImageStack) else None, row)
+
+
+def _read(path: Path, name: str, reading: dict[str, Any]) -> ImageStack:
+    return read_image(
+        path,
+        name,
+        reading["axes"],
+        reading["channel"],
+        reading["um_per_px"],
+        ignore_pixel_size_tags=reading["ignore_pixel_size_tags"],
+    )
+
+
+def _digest(path: Path) -> str:
+    """SHA-256 of a file; "" for one that cannot be opened, which the reader then says."""
+    try:
+        return file_digest(path)
+    except OSError:
+        return ""

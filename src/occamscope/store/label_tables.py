@@ -79,14 +79,30 @@ def read_label_table(
     """
     import pandas as pd
 
+    frame = pd.DataFrame(_label_columns(path, fields, shapes))
+    return frame.astype({"frame": "int64", "y": "float64", "x": "float64"})
+
+
+def check_label_table(path: Path, fields: Iterable[str]) -> None:
+    """Raise InputError for what `read_label_table` would refuse, but for the points' places.
+
+    Needs the standard library alone: the Snakefile asks before any image is read.
+    """
+    _label_columns(path, fields, {})
+
+
+def _label_columns(
+    path: Path, fields: Iterable[str], shapes: Mapping[str, Shape] | None
+) -> dict[str, list]:
     table = read_text_table(path, path.name)
-    framed = "frame" in table.header or not shapes or any(s[0] > 1 for s in shapes.values())
+    stacks = shapes is None or any(s[0] > 1 for s in shapes.values())
+    framed = "frame" in table.header or stacks
     require_columns(table, ("file", *(["frame"] if framed else []), "y", "x", "class"))
     problems = Problems(table.name)
     if not table.rows:
         raise InputError(f"{table.name}: has no rows. Write one row for each labelled nucleus.")
     known = _names_by_alias(fields)
-    columns = {
+    columns: dict[str, list] = {
         "file": [_field(cell, row, known, problems) for row, cell in _cells(table, "file")],
         "frame": _numbers(table, "frame", problems, integer=True)
         if framed
@@ -100,8 +116,7 @@ def read_label_table(
             problems.add(row, "class", "is blank; name the class or delete the row")
     _check_points(columns, shapes or {}, problems)
     problems.raise_if_any()
-    frame = pd.DataFrame(columns)
-    return frame.astype({"frame": "int64", "y": "float64", "x": "float64"})
+    return columns
 
 
 def _cells(table: TextTable, column: str) -> Iterable[tuple[int, str]]:

@@ -110,6 +110,15 @@ def _nothing_found(path: Path) -> str:
     return f"{path}: holds no TIFF ({there}). Put .tif or .tiff images there, or correct the path."
 
 
+def refuse_braces(paths: Iterable[str]) -> None:
+    """Raise InputError for a path in which Snakemake would see a wildcard, such as 'a{1}.tif'."""
+    for path in paths:
+        if re.search(r"\{[^{}]*\}", path):
+            raise InputError(
+                f"{path}: has braces in its name, which the workflow takes for a wildcard. Rename it."
+            )
+
+
 def match_masks(fields: Iterable[Path], masks_path: str | os.PathLike[str]) -> dict[Path, Path]:
     """Label mask of every field: the same stem, or the stem and one of `MASK_SUFFIXES`.
 
@@ -178,7 +187,7 @@ def group_of(path: str | os.PathLike[str], pattern: str | None = None) -> str:
         Name relative to the input folder.
     pattern : str, optional
         Regular expression with one group, searched in the name, such as ``(PLLT\\d+_\\d+)``.
-        By default each file is its own group.
+        By default each file is its own group, named as the file without its ending.
 
     Raises
     ------
@@ -187,7 +196,7 @@ def group_of(path: str | os.PathLike[str], pattern: str | None = None) -> str:
     """
     name = PurePosixPath(os.fspath(path)).as_posix()
     if pattern is None:
-        return stem_of(name)
+        return _without_ending(name)
     try:
         compiled = re.compile(pattern)
     except re.error as error:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import math
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +44,13 @@ def read_table(path: str | Path, text: tuple[str, ...] = ()) -> pd.DataFrame:
     for name in table.columns.difference([*TEXT_COLUMNS, *text]):
         table[name] = _typed(table[name])
     return table
+
+
+def read_tables(paths: Iterable[str | Path], text: tuple[str, ...] = ()) -> pd.DataFrame:
+    """Tables of several bundles as one; those without rows, whose cells have no type, add nothing."""
+    tables = [read_table(path, text) for path in paths]
+    filled = [table for table in tables if len(table)]
+    return pd.concat(filled or tables[:1], ignore_index=True)
 
 
 def _typed(cells: pd.Series) -> pd.Series:
