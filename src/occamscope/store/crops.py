@@ -87,14 +87,12 @@ class CropSet:
     def take(self, rows: np.ndarray) -> CropSet:
         """Crops at the given row numbers or boolean mask."""
         rows = np.flatnonzero(rows) if np.asarray(rows).dtype == bool else np.asarray(rows)
-        table = self.table.iloc[rows].reset_index(drop=True)
-        return replace(
-            self,
-            images=self.images[rows],
-            windows=self.windows[rows],
-            masks=self.masks[rows],
-            table=table,
-        )
+        # Pixels may have been left out on reading: then there is nothing to take.
+        pixels = {
+            name: getattr(self, name)[rows] if len(getattr(self, name)) else getattr(self, name)
+            for name in IMAGE_FIELDS
+        }
+        return replace(self, table=self.table.iloc[rows].reset_index(drop=True), **pixels)
 
 
 def write_crops(path: str | Path, parts: Iterable[CropSet], attributes: dict) -> int:
