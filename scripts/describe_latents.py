@@ -13,7 +13,12 @@ from occamscope.representation.codes import decode_codes
 from occamscope.representation.disentanglement_metrics import mutual_information_gap
 from occamscope.representation.factors import factor_r2
 from occamscope.representation.naming import name_latents
-from occamscope.representation.summary import reconstruction_r2, size_range, summarise_shape
+from occamscope.representation.summary import (
+    reconstruction_r2,
+    size_range,
+    summarise_shape,
+    turned_ellipticity,
+)
 from occamscope.representation.traverse import describe_traversals, traverse
 from occamscope.scale import WHITE
 from occamscope.store.latents import read_latents
@@ -23,8 +28,11 @@ from occamscope.store.tables import read_table, write_json, write_table
 from occamscope.store.tensors import write_tensors
 
 VALUES = np.linspace(-3, 3, 13)
-FACTORS = ["area_px", "axis_ratio", "e_cos2theta", "e_sin2theta", "intensity_mean", "texture",
-           "rim_ratio"]  # fmt: skip
+FACTORS = (
+    "area_px", "axis_ratio", "aspect_ratio", "e_cos2theta", "e_sin2theta", "intensity",
+    "intensity_mean", "texture", "texture_contrast", "texture_grain_px", "rim_ratio",
+    "background", "defocus_px",
+)  # fmt: skip
 
 with open_job(snakemake) as job:
     split = read_split(job.input.split, job.input.crops)
@@ -43,9 +51,10 @@ with open_job(snakemake) as job:
         sources["true"] = truth.set_index("crop_id").reindex(ids).reset_index(drop=True)
     tables, summaries = [], []
     for source, factors in sources.items():
-        kept = [name for name in factors if name in FACTORS or source == "true"]
-        tables.append(factor_r2(latents.codes[test], factors[kept]).assign(source=source))
         summary = summarise_shape(latents.codes[test], factors, job.params.seed)
+        turned = turned_ellipticity(factors, summary["angle_rad"].iloc[-1])
+        kept = factors[[name for name in FACTORS if name in factors]].join(turned)
+        tables.append(factor_r2(latents.codes[test], kept).assign(source=source))
         summaries.append(summary.assign(source=source, split="test"))
     r2 = pd.concat(tables, ignore_index=True)
     names = name_latents(traversals, latents.active, r2[r2["source"] == "measured"])

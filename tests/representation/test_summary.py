@@ -4,7 +4,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from occamscope.representation.summary import reconstruction_r2, size_range, summarise_shape
+from occamscope.representation.summary import (
+    reconstruction_r2,
+    size_range,
+    summarise_shape,
+    turned_ellipticity,
+)
 
 RNG = np.random.default_rng(0)
 N = 300
@@ -59,3 +64,18 @@ def test_reconstruction_r2_is_one_for_the_images_and_zero_for_their_mean():
     images = RNG.random((5, 64, 64))
     assert reconstruction_r2(images, images) == 1.0
     assert reconstruction_r2(images, images.mean(axis=0)) == pytest.approx(0.0)
+
+
+def test_a_pair_in_a_turned_frame_explains_the_turned_components_alone():
+    rng = np.random.default_rng(0)
+    e = rng.normal(size=(400, 2))
+    factors = pd.DataFrame({"area_px": 1.0 + rng.random(400), "e_cos2theta": e[:, 0]})
+    factors["e_sin2theta"] = e[:, 1]
+    angle = 0.5
+    first = np.cos(angle) * e[:, 0] + np.sin(angle) * e[:, 1]
+    second = np.cos(angle) * e[:, 1] - np.sin(angle) * e[:, 0]
+    codes = np.column_stack([first, np.log(factors["area_px"]), second])
+    found = summarise_shape(codes, factors, seed=0)
+    turned = turned_ellipticity(factors, found["angle_rad"].iloc[-1])
+    for name, latent in zip(turned, found["latent"].iloc[1:], strict=True):
+        assert np.corrcoef(turned[name], codes[:, int(latent[1:])])[0, 1] ** 2 > 0.999

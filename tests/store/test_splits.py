@@ -62,7 +62,7 @@ def test_a_split_of_other_crops_is_refused_with_the_remedy(tmp_path, files, crop
 
 
 def test_rows_are_labelled_ones_unless_all_are_wanted(files):
-    split = read_split(*files, images=False)
+    split = read_split(*files)
     assert list(split.rows("train")) == [0]
     assert list(split.rows("train", labelled=False)) == [0, 3]
     assert list(split.rows("test", "judge")) == [1, 4, 5]
@@ -76,6 +76,6 @@ def test_a_part_without_both_classes_gives_way_to_validation(files):
 
 
 def test_every_crop_is_in_one_part(files):
-    split = read_split(*files)
+    split = read_split(*files, images=False)
     rows = [split.rows(part, labelled=False) for part in PARTS]
     assert sorted(np.concatenate(rows)) == list(range(len(PART)))

@@ -36,9 +36,12 @@ NAME_ORDER = ("size", "elongation", "ring", "texture", "brightness", "position",
 # Factors in the order of the rows; others follow.
 FACTORS = (
     "area", "log_area", "aspect_ratio", "axis_ratio", "ellipticity", "e_cos2theta", "e_sin2theta",
+    "e_cos2theta_turned", "e_sin2theta_turned",
     "intensity", "texture", "rim_ratio",
 )  # fmt: skip
 FACTOR_WORDS = {
+    "e_cos2theta_turned": r"$e\,\cos 2\theta$, turned",
+    "e_sin2theta_turned": r"$e\,\sin 2\theta$, turned",
     "e_cos2theta": r"$e\,\cos 2\theta$", "e_sin2theta": r"$e\,\sin 2\theta$",
     "area_um2": "area (log)", "area_px": "area (log)", "log_area": "area (log)",
 }  # fmt: skip

@@ -45,6 +45,20 @@ def summarise_shape(codes: np.ndarray, factors: pd.DataFrame, seed: int) -> pd.D
     return pd.DataFrame(rows, columns=columns)
 
 
+def turned_ellipticity(factors: pd.DataFrame, angle_rad: float) -> pd.DataFrame:
+    """The ellipticity vector in the frame in which the pair of latents holds it.
+
+    Returns
+    -------
+    Table of n rows with e_cos2theta_turned and e_sin2theta_turned.
+    """
+    turned = ellipticity_components(
+        factors["e_cos2theta"].to_numpy(float), factors["e_sin2theta"].to_numpy(float), angle_rad
+    )
+    names = ("e_cos2theta_turned", "e_sin2theta_turned")
+    return pd.DataFrame(dict(zip(names, turned, strict=True)), index=factors.index)
+
+
 def size_range(traversals: pd.DataFrame, latent: str) -> dict[str, float]:
     """How far the size latent moves the area between its ends, and what it does to shape.
 
