@@ -194,7 +194,7 @@ class Laws(Section):
     engines: list[Literal["evolution", "pysr"]] = Field(
         ["evolution"], description="search engines; their fronts are merged"
     )
-    losses: list[Literal["hinge", "squared_hinge", "logistic", "mse"]] = Field(
+    losses: list[Literal["hinge", "squared_hinge", "logistic", "mse", "mae"]] = Field(
         ["hinge", "mse"], description="losses, one search each"
     )
     targets: list[Literal["labels", "logits"]] = Field(
@@ -204,7 +204,7 @@ class Laws(Section):
     operators: Literal["default", "paper"] | list[str] = Field(
         "default", description="default: + - * square; paper: with exp; or a list"
     )
-    max_complexity: Count = Field(20, description="most nodes of an expression")
+    maxsize: Count = Field(20, description="most nodes of an expression")
     max_constant: Positive = Field(50.0, description="largest absolute constant")
     evaluations: Count = Field(1_000_000, description="candidate expressions that a search scores")
     output_scale: bool = Field(True, description="margin losses fit a scale that costs no node")

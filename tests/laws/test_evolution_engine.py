@@ -161,7 +161,7 @@ def test_a_guess_with_a_foreign_operator_is_refused():
 def test_laws_keep_to_the_limits():
     X = data()
     y = labels(40 * X[:, 0] - 90 + 100 * X[:, 1] ** 2)
-    front = search(X, y, max_complexity=9, max_constant=3.0, output_scale=False)
+    front = search(X, y, maxsize=9, max_constant=3.0, output_scale=False)
     assert front.table["complexity"].max() <= 9
     for law in front.expressions():
         assert all(abs(c) <= 3.0 for c in law.constants())

@@ -49,7 +49,7 @@ def test_losses_grow_smaller_with_size_and_the_dominated_are_gone():
 
 
 def test_every_loss_is_that_of_the_exported_text():
-    for _, row in front(max_complexity=20).table.iterrows():
+    for _, row in front(maxsize=20).table.iterrows():
         values = parse(row["expression"], NAMES).evaluate(X)
         assert row["loss"] == mean_loss(row["output_scale"] * values, Y, "hinge")
 
@@ -73,7 +73,7 @@ def test_regression_has_no_free_scale():
 
 
 def test_laws_beyond_the_limits_are_left_out():
-    assert len(front(["z0 - 0.2"], max_complexity=2)) == 0
+    assert len(front(["z0 - 0.2"], maxsize=2)) == 0
     assert len(front(["z0 - 51.0"])) == 0
     assert len(front(["z0 - 51.0"], max_constant=60.0)) == 1
 

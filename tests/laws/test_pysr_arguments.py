@@ -82,7 +82,7 @@ def test_iterations_follow_the_budget():
 
 
 def test_pysrs_own_limits_are_met():
-    arguments = pysr_arguments(SearchSpec(max_complexity=3, population=8), Path("run"))
+    arguments = pysr_arguments(SearchSpec(maxsize=3, population=8), Path("run"))
     assert arguments["maxsize"] == 7
     assert arguments["tournament_selection_n"] < arguments["population_size"]
 

@@ -220,7 +220,7 @@ def test_real_pysr_finds_a_product_law_twice_the_same(tmp_path):
     rng = np.random.default_rng(0)
     z = rng.normal(size=(400, 3))
     y = np.where(z[:, 0] * z[:, 1] - z[:, 2] > 0.3, 1.0, -1.0)
-    spec = SearchSpec(evaluations=300_000, islands=5, max_complexity=9, seed=1)
+    spec = SearchSpec(evaluations=300_000, islands=5, maxsize=9, seed=1)
     fronts = [
         PySREngine(run_folder=tmp_path / name).fit(z, y, spec, ["z3", "z17", "z29"])
         for name in ("a", "b")

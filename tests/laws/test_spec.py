@@ -45,7 +45,7 @@ def test_only_margin_losses_have_a_free_scale(loss, wanted, free):
         ({"operators": ("+", "+")}, "twice"),
         ({"operators": ()}, "empty"),
         ({"operators": ("pow",)}, "pow"),
-        ({"max_complexity": 0}, "max_complexity"),
+        ({"maxsize": 0}, "maxsize"),
         ({"evaluations": 1.5}, "evaluations"),
         ({"islands": True}, "islands"),
         ({"population": 1}, "population"),

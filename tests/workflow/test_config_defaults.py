@@ -40,5 +40,5 @@ def test_defaults_agree(section, settings):
 
 
 def test_law_settings_are_known_to_the_search():
-    names = ("operators", "max_complexity", "max_constant", "evaluations", "output_scale")
+    names = ("operators", "maxsize", "max_constant", "evaluations", "output_scale")
     SearchSpec(**{name: getattr(CONFIG.laws, name) for name in names})

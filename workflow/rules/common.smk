@@ -266,7 +266,7 @@ def search_settings():
     """What shapes one search (not how many there are, nor how the law is chosen)."""
     keys = (
         "operators",
-        "max_complexity",
+        "maxsize",
         "max_constant",
         "evaluations",
         "output_scale",

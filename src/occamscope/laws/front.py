@@ -10,13 +10,20 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from occamscope.errors import InputError
+from occamscope.laws.constraints import complexity_of, violation
 from occamscope.laws.expression import Expression, parse
-from occamscope.laws.loss import check_targets, check_weights, fit_output_scale, mean_loss
+from occamscope.laws.loss import (
+    check_targets,
+    check_weights,
+    fit_output_affine,
+    fit_output_scale,
+    mean_loss,
+)
 from occamscope.laws.parser import check_names
 from occamscope.laws.spec import SearchSpec
 
 COLUMNS = (
-    "complexity", "loss", "score", "expression", "latex", "output_scale",
+    "complexity", "loss", "score", "expression", "latex", "output_scale", "output_offset",
     "engine", "loss_name", "target", "seed",
 )  # fmt: skip
 # Losses below this count as this in the score: a perfect law has a finite score.
@@ -31,9 +38,10 @@ class Front:
 
     Attributes
     ----------
-    table : rows of increasing complexity and decreasing loss. `complexity` in nodes; `loss`
-        the weighted mean on the search's data, computed in float64 from the text in
-        `expression` (with the factor `output_scale` on f); `score` = -d ln(loss) /
+    table : rows of increasing complexity and decreasing loss. `complexity` under the spec's
+        costs (nodes by default); `loss` the weighted mean on the search's data, computed in
+        float64 from the text in `expression` f as that of `output_scale` f + `output_offset`;
+        `score` = -d ln(loss) /
         d complexity against the row before; `latex`; and where the row comes from:
         `engine`, `loss_name`, `target`, `seed`.
     names : the variables in the order of the data's columns
@@ -72,7 +80,7 @@ class Front:
         """Score candidates in float64 and keep those that no other one dominates.
 
         Each candidate is written as text first and scored from what that text says. Left out
-        are candidates above the spec's complexity or constants, and those without a finite
+        are candidates that break one of the spec's limits, and those without a finite
         loss.
 
         Parameters
@@ -90,13 +98,15 @@ class Front:
         rows = []
         for text in unique_texts(expressions, feature_names):
             law = parse(text, feature_names)
-            if not within_limits(law, spec):
+            if violation(law, spec):
                 continue
-            loss, scale = score_law(law, X, y, spec, weight)
+            loss, scale, offset = score_law(law, X, y, spec, weight)
             if np.isfinite(loss):
-                rows.append((law.complexity(), loss, np.nan, text, law.latex(), scale))
-        table = pd.DataFrame(rows, columns=list(COLUMNS[:6]))
-        table = table.astype({"complexity": int, "loss": float, "output_scale": float})
+                size = complexity_of(law, spec)
+                rows.append((size, loss, np.nan, text, law.latex(), scale, offset))
+        table = pd.DataFrame(rows, columns=list(COLUMNS[:7]))
+        numbers = ("loss", "output_scale", "output_offset")
+        table = table.astype({"complexity": int, **dict.fromkeys(numbers, float)})
         table = pareto_front(table).assign(
             engine=engine, loss_name=spec.loss, target=target, seed=spec.seed
         )
@@ -136,27 +146,24 @@ def unique_texts(expressions: Iterable[Expression | str], names: Sequence[str]) 
     return list(texts)
 
 
-def within_limits(law: Expression, spec: SearchSpec) -> bool:
-    """True if size and constants of the law keep to the spec."""
-    largest = max((abs(c) for c in law.constants()), default=0.0)
-    return law.complexity() <= spec.max_complexity and largest <= spec.max_constant
-
-
 def score_law(
     law: Expression,
     X: NDArray[np.float64],
     y: NDArray[np.float64],
     spec: SearchSpec,
     sample_weight: ArrayLike | None = None,
-) -> tuple[float, float]:
-    """Return the mean loss of a law in float64 and the output scale that it takes.
+) -> tuple[float, float, float]:
+    """Return the mean loss of a law in float64, and the scale s and offset b that it takes.
 
-    The scale is 1 unless the spec gives the law a free one.
+    They are 1 and 0 unless the spec gives the law free ones.
     """
-    values = law.evaluate(X)
-    scale = fit_output_scale(values, y, spec.loss, sample_weight) if spec.free_scale else 1.0
+    values, scale, offset = law.evaluate(X), 1.0, 0.0
+    if spec.free_offset:
+        scale, offset = fit_output_affine(values, y, spec.loss, sample_weight)
+    elif spec.free_scale:
+        scale = fit_output_scale(values, y, spec.loss, sample_weight)
     with np.errstate(over="ignore"):
-        return mean_loss(scale * values, y, spec.loss, sample_weight), scale
+        return mean_loss(scale * values + offset, y, spec.loss, sample_weight), scale, offset
 
 
 def pareto_front(rows: pd.DataFrame, measure: str = "loss") -> pd.DataFrame:

@@ -15,7 +15,7 @@ from occamscope.errors import InputError
 Array = NDArray[np.float64]
 
 MARGIN_LOSSES: tuple[str, ...] = ("hinge", "squared_hinge", "logistic")
-LOSSES: tuple[str, ...] = (*MARGIN_LOSSES, "mse")
+LOSSES: tuple[str, ...] = (*MARGIN_LOSSES, "mse", "mae")
 
 # The scale is sought in this range: a useless f wants 0, a separating f in the logistic loss
 # infinity.
@@ -28,10 +28,10 @@ def elementwise_loss(prediction: ArrayLike, target: ArrayLike, loss: str) -> Arr
     Parameters
     ----------
     prediction : (n,) values of the law f
-    target : (n,) labels -1/+1 for the margin losses, real numbers for "mse"
+    target : (n,) labels -1/+1 for the margin losses, real numbers for "mse" and "mae"
     loss : one of `LOSSES`
         hinge max(0, 1 - y f), squared_hinge max(0, 1 - y f)^2, logistic ln(1 + exp(-y f)),
-        mse (f - y)^2.
+        mse (f - y)^2, mae |f - y|.
 
     Raises
     ------
@@ -43,6 +43,8 @@ def elementwise_loss(prediction: ArrayLike, target: ArrayLike, loss: str) -> Arr
     with np.errstate(all="ignore"):
         if loss == "mse":
             return (f - y) ** 2
+        if loss == "mae":
+            return np.abs(f - y)
         if loss not in MARGIN_LOSSES:
             raise InputError(f"loss: '{loss}' is not one of {', '.join(LOSSES)}")
         margin = y * f
@@ -109,9 +111,9 @@ def fit_output_scale(
     """Positive factor s that minimises the mean loss of s f, within `SCALE_RANGE`.
 
     Exact for hinge and squared hinge (the loss is convex and piecewise polynomial in s: walk
-    its kinks) and for mse (closed form); bisection of the derivative to the last bit for the
-    logistic loss. Where a range of s is equally good, the smallest one. If f has undefined
-    values, 1.
+    its kinks), mse (closed form) and mae (a weighted median); bisection of the derivative to
+    the last bit for the logistic loss. Where a range of s is equally good, the smallest one.
+    If f has undefined values, 1.
 
     Parameters
     ----------
@@ -132,6 +134,8 @@ def _best_scale(f: Array, y: Array, w: Array, loss: str) -> float:
     if loss == "mse":
         scale = float(np.sum(w * f * y) / np.sum(w * f * f))
         return scale if np.isfinite(scale) else 1.0
+    if loss == "mae":
+        return _weighted_median(y / f, w * np.abs(f))
     if loss not in MARGIN_LOSSES:
         raise InputError(f"loss: '{loss}' is not one of {', '.join(LOSSES)}")
     margin = y * f
@@ -142,6 +146,17 @@ def _best_scale(f: Array, y: Array, w: Array, loss: str) -> float:
     if loss == "logistic":
         return _logistic_scale(margin, w)
     return _kinked_scale(margin, w, squared=loss == "squared_hinge")
+
+
+def _weighted_median(values: Array, weight: Array) -> float:
+    """Smallest value with at least half of the weight at or below it; 1 if there is none."""
+    counts = (weight > 0) & np.isfinite(values)
+    values, weight = values[counts], weight[counts]
+    if len(values) == 0:
+        return 1.0
+    order = np.argsort(values, kind="stable")
+    reached = np.cumsum(weight[order])
+    return float(values[order][np.searchsorted(reached, reached[-1] / 2)])
 
 
 def _kinked_scale(margin: Array, w: Array, squared: bool) -> float:
@@ -188,3 +203,59 @@ def _logistic_scale(margin: Array, w: Array) -> float:
         else:
             low = middle
     return high
+
+
+def fit_output_affine(
+    prediction: ArrayLike, target: ArrayLike, loss: str, weight: ArrayLike | None = None
+) -> tuple[float, float]:
+    """Factor s > 0 and summand b that minimise the mean margin loss of s f + b.
+
+    Newton's method on both numbers (the hinge as the limit of smooth majorisers, Hunter and
+    Lange 2004), then the exact best s for that b / s. The result is never worse than the best
+    factor alone, which has b = 0. If f has undefined values, (1, 0).
+
+    Parameters
+    ----------
+    prediction, target, weight : as in `fit_output_scale`
+    loss : one of `MARGIN_LOSSES`
+    """
+    f = np.asarray(prediction, dtype=np.float64)
+    y = np.asarray(target, dtype=np.float64)
+    w = np.ones_like(f) if weight is None else np.asarray(weight, dtype=np.float64)
+    if not np.isfinite(f).all():
+        return 1.0, 0.0
+    best = (fit_output_scale(f, y, loss, w), 0.0)
+    lowest = mean_loss(best[0] * f, y, loss, w)
+    unit = max(float(np.std(f)), 1e-300)
+    centre = float(np.mean(f))
+    x = np.column_stack([(f - centre) / unit, np.ones_like(f)])
+    theta = np.zeros(2)
+    for smooth in (1.0, 0.3, 0.1, 0.03, 0.01, 1e-3, 1e-4, 1e-5):
+        for _ in range(8):
+            slope, curvature = _margin_derivatives(y * (x @ theta), loss, smooth)
+            hessian = (x * (w * curvature)[:, None]).T @ x
+            hessian += 1e-9 * np.trace(hessian) * np.eye(2) + 1e-300 * np.eye(2)
+            step = -np.linalg.solve(hessian, x.T @ (w * y * slope))
+            theta = theta + step
+            if np.abs(step).max() < 1e-9 * (1 + np.abs(theta).max()):
+                break
+        if not theta[0] > 0:
+            continue
+        shift = theta[1] / theta[0] * unit - centre
+        scale = fit_output_scale(f + shift, y, loss, w)
+        value = mean_loss(scale * (f + shift), y, loss, w)
+        if value < lowest:
+            best, lowest = (scale, scale * shift), value
+    return best
+
+
+def _margin_derivatives(margin: Array, loss: str, smooth: float) -> tuple[Array, Array]:
+    """First derivative and curvature of a margin loss; the hinge's of a smooth majoriser."""
+    if loss == "logistic":
+        wrong: Array = 0.5 * (1.0 - np.tanh(0.5 * margin))
+        return -wrong, wrong * (1.0 - wrong)
+    short: Array = 1.0 - margin
+    if loss == "squared_hinge":
+        return -2.0 * np.maximum(short, 0.0), np.where(short > 0, 2.0, 0.0)
+    root = np.asarray(1.0 / np.sqrt(short * short + smooth * smooth))
+    return -0.5 * (short * root + 1.0), np.asarray(0.5 * root)

@@ -6,8 +6,8 @@ import math
 from pathlib import Path
 from typing import Any
 
+from occamscope.laws.constraints import violation
 from occamscope.laws.expression import Expression
-from occamscope.laws.front import within_limits
 from occamscope.laws.spec import SearchSpec
 
 # Names of LossFunctions.jl; the margin losses take labels -1/+1.
@@ -16,6 +16,7 @@ JULIA_LOSSES = {
     "squared_hinge": "L2HingeLoss()",
     "logistic": "LogitMarginLoss()",
     "mse": "L2DistLoss()",
+    "mae": "L1DistLoss()",
 }
 CYCLES_PER_ITERATION = 380  # PySR's default
 TOURNAMENT = 15  # PySR's default
@@ -38,7 +39,7 @@ def pysr_arguments(spec: SearchSpec, folder: Path) -> dict[str, Any]:
         "binary_operators": list(spec.binary_operators),
         "unary_operators": list(spec.unary_operators),
         "elementwise_loss": JULIA_LOSSES[spec.loss],
-        "maxsize": max(spec.max_complexity, 7),  # PySR's least; longer laws are dropped later
+        "maxsize": max(spec.maxsize, 7),  # PySR's least; longer laws are dropped later
         "niterations": iterations_for(spec),
         "ncycles_per_iteration": CYCLES_PER_ITERATION,
         "populations": spec.islands,
@@ -71,7 +72,7 @@ def numbered_names(columns: int) -> list[str]:
 
 def takes_guess(law: Expression, spec: SearchSpec) -> bool:
     """True if PySR would take the law as a guess."""
-    return within_limits(law, spec) and law.operators() <= set(spec.operators)
+    return violation(law, spec) is None and law.operators() <= set(spec.operators)
 
 
 def tournament_size(spec: SearchSpec) -> int:

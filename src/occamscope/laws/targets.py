@@ -26,12 +26,12 @@ def search_target(kind: str, labels: ArrayLike, logits: ArrayLike, loss: str) ->
     kind : "labels" or "logits"
     labels : (n,) 0 or 1
     logits : (n,) output of the network that is distilled; unused for "labels"
-    loss : margin losses aim at a sign, "mse" at a number
+    loss : margin losses aim at a sign, "mse" and "mae" at a number
 
     Returns
     -------
     SearchTarget
-        For "labels" y is -1 or +1. For "logits" and "mse" y is the logit; with a margin loss it is
+        For "labels" y is -1 or +1. For "logits" and "mse" or "mae" y is the logit; with a margin loss it is
         the sign of the logit, and a row weighs by |logit| (at most 4 times the median), because a
         crop on the network's boundary says little about the side.
 
@@ -46,7 +46,7 @@ def search_target(kind: str, labels: ArrayLike, logits: ArrayLike, loss: str) ->
         return SearchTarget(y, _balanced(y))
     if kind != "logits":
         raise InputError(f"laws.targets: '{kind}' is neither labels nor logits")
-    if loss == "mse":
+    if loss in ("mse", "mae"):
         return SearchTarget(logits, _balanced(logits))
     size = np.abs(logits)
     weight = np.minimum(size, 4 * np.median(size)) * _balanced(logits)

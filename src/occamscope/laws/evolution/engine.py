@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from occamscope.errors import InputError
+from occamscope.laws.constraints import violation
 from occamscope.laws.evolution.canonical import canonicalise
 from occamscope.laws.evolution.compilation import compiled_before, prepare_kernels
 from occamscope.laws.evolution.guided import LARGEST_INSERTION
@@ -29,7 +30,7 @@ from occamscope.laws.evolution.rng import new_stream
 from occamscope.laws.evolution.schedule import Schedule, Scratch, new_scratch
 from occamscope.laws.evolution.tokens import CODES, allowed_operators
 from occamscope.laws.expression import Expression, parse
-from occamscope.laws.front import Front, check_data, within_limits
+from occamscope.laws.front import Front, check_data
 from occamscope.laws.loss import fit_output_scale, mean_loss
 from occamscope.laws.spec import SearchSpec
 
@@ -150,6 +151,9 @@ def check_weight(sample_weight: ArrayLike | None, n: int) -> NDArray[np.float64]
 
 def constant_loss(y: NDArray[np.float64], weight: NDArray[np.float64], spec: SearchSpec) -> float:
     """Loss of the best constant, the unit in which losses are compared."""
+    if spec.loss == "mae":
+        median = np.full_like(y, fit_output_scale(np.ones_like(y), y, "mae", weight))
+        return max(mean_loss(median, y, "mae", weight), 1e-12)
     if not spec.is_margin:
         mean = np.full_like(y, np.average(y, weights=weight))
         return max(mean_loss(mean, y, spec.loss, weight), 1e-12)
@@ -179,25 +183,25 @@ class _Search:
         self.engine, self.spec = engine, spec
         self.random = np.random.default_rng(spec.seed)
         order = self.random.permutation(len(y))  # the first rows are a random sample
-        capacity = spec.max_complexity + LARGEST_INSERTION
+        capacity = spec.maxsize + LARGEST_INSERTION
         self.problem: Problem = pack_problem(
             X[order], y[order], weight[order], spec.loss, spec.free_scale, capacity
         )
         self.grammar = _grammar(engine, spec, X.shape[1])
         self.schedule = _schedule(engine, spec, self.problem, constant_loss(y, weight, spec))
         self.scratch: Scratch = new_scratch(capacity)
-        self.hall: HallOfFame = new_hall(spec.max_complexity, capacity)
+        self.hall: HallOfFame = new_hall(spec.maxsize, capacity)
         self.islands = [
             _Island(new_stream(spec.seed, k), new_population(spec.population, capacity))
             for k in range(spec.islands)
         ]
-        self.frequency = np.ones(spec.max_complexity + 1)
+        self.frequency = np.ones(spec.maxsize + 1)
         self.used = 0
 
     def plant(self, laws: Sequence[Expression]) -> None:
         """Put guesses into every island, in place of random members."""
         operators = tuple(self.spec.operators)
-        fitting = [law for law in laws if within_limits(law, self.spec)]
+        fitting = [law for law in laws if violation(law, self.spec) is None]
         for k, law in enumerate(fitting[: self.spec.population]):
             tokens, constants = to_program(law, operators)
             n = len(tokens)
@@ -297,7 +301,7 @@ def _grammar(engine: EvolutionEngine, spec: SearchSpec, features: int) -> Gramma
         allowed_operators(operators),
         np.array(engine.weights, dtype=np.float64),
         features,
-        spec.max_complexity,
+        spec.maxsize,
         int(spec.free_scale),
     )
 

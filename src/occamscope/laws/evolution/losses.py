@@ -28,11 +28,15 @@ from occamscope.laws.evolution.fastmath import (
     store,
 )
 from occamscope.laws.evolution.operators import BLOCK
-from occamscope.laws.evolution.problem import HINGE, LOGISTIC, MSE, PROBLEM, SQUARED_HINGE
+from occamscope.laws.evolution.problem import (
+    HINGE,
+    LOGISTIC,
+    MAE,
+    MSE,
+    PROBLEM,
+    SQUARED_HINGE,
+)
 
-# The optimiser of constants sees |x| of the hinge as sqrt(x^2 + SMOOTH): a majoriser's
-# curvature at the kink would be infinite. Half a margin of .2 is blurred.
-SMOOTH = np.float32(0.04)
 # The same range as occamscope.laws.loss: outside, a law has no use for its scale.
 SMALLEST_SCALE, LARGEST_SCALE = 1e-6, 1e6
 # Relative precision of the loss at the best scale.
@@ -61,10 +65,14 @@ def loss_sum(problem: Any, block: int, row: int, scale: np.float32) -> np.float3
             margin = scale * load(memory, target + j) * load(memory, block + j)
             above = log32(ONE + exp32(-abs(margin)))
             total += load(memory, weight + j) * (select(margin > ZERO, ZERO, -margin) + above)
-    else:
+    elif problem.loss == MSE:
         for j in range(BLOCK):
             error = scale * load(memory, block + j) - load(memory, target + j)
             total += load(memory, weight + j) * error * error
+    else:
+        for j in range(BLOCK):
+            error = scale * load(memory, block + j) - load(memory, target + j)
+            total += load(memory, weight + j) * abs(error)
     return total
 
 
@@ -72,17 +80,18 @@ def loss_sum(problem: Any, block: int, row: int, scale: np.float32) -> np.float3
 def loss_derivatives(problem: Any, block: int, row: int, scale: np.float32, out: int) -> Any:
     """Write w l'(s f) to block `out` and w l''(s f) to the next one; return the loss.
 
-    The hinge is smoothed (see `SMOOTH`) in the derivatives, and its curvature is that of a
-    quadratic that touches the smoothed loss and lies above it (majorisation).
+    Hinge and mae are smoothed in the derivatives (`problem.smooth`), and their curvature is
+    that of a quadratic that touches the smoothed loss and lies above it (majorisation).
     """
     memory = problem.memory
+    smooth = np.float32(problem.smooth * problem.smooth)
     target, weight = problem.target + row, problem.weight + row
     if problem.loss == HINGE:
         for j in range(BLOCK):
             y = load(memory, target + j)
             w = load(memory, weight + j)
             short = ONE - scale * y * load(memory, block + j)
-            root = ONE / np.sqrt(short * short + SMOOTH)
+            root = ONE / np.sqrt(short * short + smooth)
             store(memory, out + j, -HALF * w * y * (short * root + ONE))
             store(memory, out + BLOCK + j, HALF * w * root)
     elif problem.loss == SQUARED_HINGE:
@@ -108,6 +117,13 @@ def loss_derivatives(problem: Any, block: int, row: int, scale: np.float32, out:
             error = scale * load(memory, block + j) - load(memory, target + j)
             store(memory, out + j, w * error)
             store(memory, out + BLOCK + j, w)
+    elif problem.loss == MAE:
+        for j in range(BLOCK):
+            w = load(memory, weight + j)
+            error = scale * load(memory, block + j) - load(memory, target + j)
+            root = ONE / np.sqrt(error * error + smooth)
+            store(memory, out + j, w * error * root)
+            store(memory, out + BLOCK + j, w * root)
     return loss_sum(problem, block, row, scale)
 
 

@@ -8,11 +8,17 @@ import numpy as np
 from numba import types
 from numpy.typing import NDArray
 
-from occamscope.laws.evolution.compilation import INT, MEMORY
+from occamscope.laws.evolution.compilation import FLOAT, INT, MEMORY
 from occamscope.laws.evolution.operators import BLOCK
 
-HINGE, SQUARED_HINGE, LOGISTIC, MSE = range(4)
-LOSS_CODES = {"hinge": HINGE, "squared_hinge": SQUARED_HINGE, "logistic": LOGISTIC, "mse": MSE}
+HINGE, SQUARED_HINGE, LOGISTIC, MSE, MAE = range(5)
+LOSS_CODES = {
+    "hinge": HINGE, "squared_hinge": SQUARED_HINGE, "logistic": LOGISTIC, "mse": MSE, "mae": MAE,
+}  # fmt: skip
+# The optimiser of constants sees |x| as sqrt(x^2 + smooth^2): a majoriser's curvature at the
+# kink would be infinite. For the hinge x is the shortfall of the margin, whose unit is 1; for
+# mae the error, in units of the mean absolute deviation of the targets.
+HINGE_SMOOTH, MAE_SMOOTH = 0.2, 0.05
 
 
 class Problem(NamedTuple):
@@ -38,9 +44,10 @@ class Problem(NamedTuple):
     capacity: int
     loss: int
     free_scale: int
+    smooth: float
 
 
-PROBLEM = types.NamedTuple([MEMORY, *[INT] * 12], Problem)
+PROBLEM = types.NamedTuple([MEMORY, *[INT] * 12, FLOAT], Problem)
 
 
 def pack_problem(
@@ -58,7 +65,7 @@ def pack_problem(
     X : (n, d) finite features
     y : (n,) targets, -1/+1 for the margin losses
     weight : (n,) positive weights of the rows
-    loss : "hinge", "squared_hinge", "logistic" or "mse"
+    loss : one of `LOSS_CODES`
     free_scale : the loss of f is its minimum over s > 0 of the loss of s f (margin losses)
     capacity : most nodes of a program
     """
@@ -74,4 +81,15 @@ def pack_problem(
     scratch = np.zeros((2 * capacity + 2) * BLOCK, dtype=np.float32)
     memory = np.concatenate([table.ravel(), scratch])
     offsets = [k * rows for k in range(d, d + 7)]
-    return Problem(memory, rows, d, *offsets, capacity, LOSS_CODES[loss], int(free_scale))
+    return Problem(
+        memory, rows, d, *offsets, capacity, LOSS_CODES[loss], int(free_scale),
+        _smoothing(y, weight, loss),
+    )  # fmt: skip
+
+
+def _smoothing(y: NDArray[np.float64], weight: NDArray[np.float64], loss: str) -> float:
+    """Blur of the loss's kink for the optimiser of constants."""
+    if loss != "mae":
+        return HINGE_SMOOTH
+    deviation = np.average(np.abs(y - np.median(y)), weights=weight)
+    return MAE_SMOOTH * max(float(deviation), 1e-12)
