@@ -20,9 +20,9 @@ from occamscope.laws.evolution.compilation import (
     FLOAT,
     INDICES,
     INT,
-    PAIR,
     STREAM,
     TOKENS,
+    TRIPLE,
     VALUES,
     VOID,
     inlined,
@@ -31,7 +31,8 @@ from occamscope.laws.evolution.compilation import (
 from occamscope.laws.evolution.constants import fit_constants
 from occamscope.laws.evolution.evaluation import program_loss
 from occamscope.laws.evolution.guided import insert_guided
-from occamscope.laws.evolution.mutation import GRAMMAR, cross, mutate
+from occamscope.laws.evolution.grammar import GRAMMAR, check_program
+from occamscope.laws.evolution.mutation import cross, mutate
 from occamscope.laws.evolution.population import (
     HALL,
     POPULATION,
@@ -47,24 +48,29 @@ from occamscope.laws.evolution.tokens import constants_within, measure_sizes
 
 @inlined
 def _cost(population: Any, i: int, schedule: Any) -> float:
-    return population.loss[i] / schedule.norm + schedule.parsimony * population.length[i]
+    return population.loss[i] / schedule.norm + schedule.parsimony * population.complexity[i]
 
 
-@kernel(INT(STREAM, POPULATION, SCHEDULE, VALUES))
-def tournament(state: Any, population: Any, schedule: Any, frequency: Any) -> int:
+@kernel(INT(STREAM, POPULATION, SCHEDULE, VALUES, SCRATCH))
+def tournament(
+    state: Any, population: Any, schedule: Any, crowd: Any, scratch: Any
+) -> int:
     """Member that wins among random ones.
 
     The best wins with probability p = `schedule.first`, the second best with p (1 - p), ...
+
+    Parameters
+    ----------
+    crowd : (max_complexity + 1,) factor on the cost of members of each complexity
     """
     size = schedule.entrants
     place = 0
     while place < size - 1 and uniform(state) > schedule.first:
         place += 1
-    entrant, value = np.empty(size, np.int64), np.empty(size)
+    entrant, value = scratch.entrant, scratch.value
     for q in range(size):
         i = below(state, len(population.length))
-        crowd = np.exp(schedule.crowding * frequency[population.length[i]])
-        cost = _cost(population, i, schedule) * crowd
+        cost = _cost(population, i, schedule) * crowd[population.complexity[i]]
         k = q  # sorted as they come
         while k > 0 and value[k - 1] > cost:
             entrant[k], value[k] = entrant[k - 1], value[k - 1]
@@ -75,34 +81,36 @@ def tournament(state: Any, population: Any, schedule: Any, frequency: Any) -> in
 
 @kernel(FLOAT(STREAM, POPULATION, INT, INT, SCHEDULE, VALUES, FLOAT))
 def _acceptable_loss(
-    state: Any, population: Any, parent: int, n: int, schedule: Any, frequency: Any, heat: float
-) -> float:
-    """Largest loss at which a child of n nodes replaces a member.
+    state: Any, population: Any, parent: int, complexity: int, schedule: Any, frequency: Any,
+    heat: float,
+) -> float:  # fmt: skip
+    """Largest loss at which a child of that complexity replaces a member.
 
     A child with cost d above its parent's is taken with probability exp(-d / temperature)
-    times the ratio of the frequencies of the two sizes.
+    times the ratio of the frequencies of the two complexities.
     """
-    ratio = frequency[n] / frequency[population.length[parent]]
+    ratio = frequency[complexity] / frequency[population.complexity[parent]]
     chance = np.log(uniform(state) * ratio + 1e-300)
     cost = _cost(population, parent, schedule) - schedule.temperature * heat * chance
-    return (cost - schedule.parsimony * n) * schedule.norm
+    return (cost - schedule.parsimony * complexity) * schedule.norm
 
 
-@kernel(PAIR(TOKENS, VALUES, INT, PROBLEM, HALL, FLOAT, FLAG, INDICES))
+@kernel(TRIPLE(TOKENS, VALUES, INT, INT, PROBLEM, HALL, FLOAT, FLAG, INDICES))
 def score(
-    tokens: Any, constants: Any, n: int, problem: Any, hall: Any, budget: float,
-    fitted: bool, used: Any,
+    tokens: Any, constants: Any, n: int, complexity: int, problem: Any, hall: Any,
+    budget: float, fitted: bool, used: Any,
 ) -> Any:  # fmt: skip
-    """Loss and scale of a program, counted as one evaluation and shown to the hall of fame."""
+    """Loss, scale and offset of a program; shown to the hall of fame.
+
+    Counted in used[0], and in used[1] if it was turned away (its loss is then infinite).
+    """
     used[0] += 1
-    loss, scale = program_loss(tokens, constants, n, problem, problem.rows, budget)
-    offer(hall, tokens, constants, n, loss, scale, fitted)
-    return loss, scale
-
-
-@inlined
-def _hall_loss(hall: Any, n: int) -> float:
-    return hall.loss[n] if n < len(hall.loss) else -1.0
+    loss, scale, offset = program_loss(tokens, constants, n, problem, problem.rows, budget)
+    if loss < np.inf:
+        offer(hall, tokens, constants, n, complexity, loss, scale, offset, fitted)
+    else:
+        used[1] += 1
+    return loss, scale, offset
 
 
 @kernel(FLAG(TOKENS, VALUES, INT, TOKENS, VALUES, INT))
@@ -116,13 +124,18 @@ def _same_program(a: Any, a_constants: Any, n: int, b: Any, b_constants: Any, m:
 
 
 @kernel(
-    types.Tuple([INT, FLAG])(STREAM, POPULATION, INT, GRAMMAR, PROBLEM, SCHEDULE, FLOAT, SCRATCH)
+    types.Tuple([INT, INT, FLAG])(
+        STREAM, POPULATION, INT, GRAMMAR, PROBLEM, SCHEDULE, FLOAT, SCRATCH
+    )
 )
 def _propose(
     state: Any, population: Any, parent: int, grammar: Any, problem: Any, schedule: Any,
     heat: float, scratch: Any,
 ) -> Any:  # fmt: skip
-    """Write a child of one parent into the scratch; return its length and if it was guided."""
+    """Write a child of one parent into the scratch.
+
+    Returns its length (0 if there is none), its complexity and if it was guided.
+    """
     tokens, constants = population.tokens[parent], population.constants[parent]
     n = population.length[parent]
     measure_sizes(tokens, n, scratch.other_size)
@@ -131,7 +144,8 @@ def _propose(
         if guided:
             m = insert_guided(
                 state, grammar, tokens, constants, n, scratch.other_size, problem,
-                schedule.child_rows, population.scale[parent], scratch.tokens, scratch.constants,
+                schedule.child_rows, population.scale[parent], population.offset[parent],
+                scratch.tokens, scratch.constants,
             )  # fmt: skip
         else:
             m = mutate(
@@ -143,28 +157,33 @@ def _propose(
                 scratch.tokens, scratch.constants, m, scratch.size, grammar.allowed,
                 grammar.free_scale,
             )  # fmt: skip
-            if m <= grammar.max_nodes:
-                return m, guided
+            complexity = check_program(scratch.tokens, m, grammar)
+            if complexity > 0:
+                return m, complexity, guided
         if guided:
             break
-    return 0, guided
+    return 0, 0, guided
 
 
-@kernel(VOID(STREAM, POPULATION, HALL, PROBLEM, GRAMMAR, SCHEDULE, VALUES, FLOAT, SCRATCH, INDICES))
+@kernel(
+    VOID(STREAM, POPULATION, HALL, PROBLEM, GRAMMAR, SCHEDULE, VALUES, VALUES, FLOAT, SCRATCH, INDICES)
+)
 def mutate_once(
     state: Any, population: Any, hall: Any, problem: Any, grammar: Any, schedule: Any,
-    frequency: Any, heat: float, scratch: Any, used: Any,
+    frequency: Any, crowd: Any, heat: float, scratch: Any, used: Any,
 ) -> None:  # fmt: skip
     """Breed one child from one parent and let it replace the oldest member if it is accepted."""
-    parent = tournament(state, population, schedule, frequency)
-    m, guided = _propose(state, population, parent, grammar, problem, schedule, heat, scratch)
+    parent = tournament(state, population, schedule, crowd, scratch)
+    m, complexity, guided = _propose(
+        state, population, parent, grammar, problem, schedule, heat, scratch
+    )
     tokens, constants = scratch.tokens, scratch.constants
     n = population.length[parent]
     if m == 0 or _same_program(
         tokens, constants, m, population.tokens[parent], population.constants[parent], n
     ):
         return
-    limit = _acceptable_loss(state, population, parent, m, schedule, frequency, heat)
+    limit = _acceptable_loss(state, population, parent, complexity, schedule, frequency, heat)
     if guided or uniform(state) < schedule.fit_child:
         fit_constants(
             tokens, constants, m, problem, schedule.child_rows, schedule.child_steps,
@@ -172,24 +191,29 @@ def mutate_once(
         )  # fmt: skip
     if not constants_within(tokens, constants, m, schedule.largest):
         return
-    budget = max(limit, _hall_loss(hall, m))
-    loss, scale = score(tokens, constants, m, problem, hall, budget, False, used)
+    budget = max(limit, hall.loss[complexity])
+    loss, scale, offset = score(
+        tokens, constants, m, complexity, problem, hall, budget, False, used
+    )
     if loss <= limit and loss < np.inf:
-        put_member(population, oldest_member(population), tokens, constants, m, loss, scale)
+        put_member(
+            population, oldest_member(population), tokens, constants, m, complexity, loss,
+            scale, offset,
+        )  # fmt: skip
 
 
 @kernel(VOID(STREAM, POPULATION, HALL, PROBLEM, GRAMMAR, SCHEDULE, VALUES, SCRATCH, INDICES))
 def cross_once(
     state: Any, population: Any, hall: Any, problem: Any, grammar: Any, schedule: Any,
-    frequency: Any, scratch: Any, used: Any,
+    crowd: Any, scratch: Any, used: Any,
 ) -> None:  # fmt: skip
     """Breed a child from two parents; it replaces the oldest member."""
-    a = tournament(state, population, schedule, frequency)
-    b = tournament(state, population, schedule, frequency)
+    a = tournament(state, population, schedule, crowd, scratch)
+    b = tournament(state, population, schedule, crowd, scratch)
     n, other_n = population.length[a], population.length[b]
-    measure_sizes(population.tokens[a], n, scratch.size)
     measure_sizes(population.tokens[b], other_n, scratch.other_size)
     for _ in range(10):
+        measure_sizes(population.tokens[a], n, scratch.size)  # a failed child has overwritten it
         i, j = below(state, n), below(state, other_n)
         if n - scratch.size[i] + scratch.other_size[j] > grammar.max_nodes:
             continue
@@ -202,14 +226,17 @@ def cross_once(
             scratch.tokens, scratch.constants, m, scratch.size, grammar.allowed,
             grammar.free_scale,
         )  # fmt: skip
+        complexity = check_program(scratch.tokens, m, grammar)
+        if complexity == 0:
+            continue
         if not constants_within(scratch.tokens, scratch.constants, m, schedule.largest):
             return
-        loss, scale = score(
-            scratch.tokens, scratch.constants, m, problem, hall, np.inf, False, used
+        loss, scale, offset = score(
+            scratch.tokens, scratch.constants, m, complexity, problem, hall, np.inf, False, used
         )
         if loss < np.inf:
             put_member(
                 population, oldest_member(population), scratch.tokens, scratch.constants, m,
-                loss, scale,
+                complexity, loss, scale, offset,
             )  # fmt: skip
         return

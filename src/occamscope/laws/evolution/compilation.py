@@ -43,9 +43,10 @@ VOID, INT, FLOAT, SINGLE, FLAG = (
     types.boolean,
 )
 MEMORY = types.float32[::1]
+ADDRESS = types.int64
 TOKENS, VALUES, INDICES = types.int16[::1], types.float64[::1], types.int64[::1]
 FLAGS, MATRIX, STREAM = types.boolean[::1], types.float64[:, ::1], types.uint64[::1]
-PAIR = types.UniTuple(types.float64, 2)
+PAIR, TRIPLE = types.UniTuple(types.float64, 2), types.UniTuple(types.float64, 3)
 
 
 def source_digest() -> str:

@@ -90,8 +90,8 @@ def fit_constants(
 ) -> bool:
     """Lower the loss on the first rows by changing the constants in place.
 
-    The output scale, if free, is fitted along with them, but not returned: `program_loss`
-    finds it again.
+    Output scale and offset, if free, are fitted along with them, but not returned:
+    `program_loss` finds them again.
 
     Parameters
     ----------
@@ -106,8 +106,8 @@ def fit_constants(
     count = _count_constants(tokens, n)
     if count == 0:
         return False
-    loss, scale = program_loss(tokens, constants, n, problem, rows, np.inf)
-    size = count + problem.free_scale
+    loss, scale, offset = program_loss(tokens, constants, n, problem, rows, np.inf)
+    size = count + problem.free_scale + problem.free_offset
     gradient, step = np.empty(size), np.empty(size)
     hessian, factor = np.empty((size, size)), np.empty((size, size))
     best = np.empty(n)
@@ -116,21 +116,24 @@ def fit_constants(
     for _ in range(steps):
         if not loss < np.inf:
             break
-        loss_gradient(tokens, constants, n, problem, rows, scale, gradient, hessian)
+        loss_gradient(tokens, constants, n, problem, rows, scale, offset, gradient, hessian)
         before = loss
         for _ in range(4):
             if solve_damped(hessian, gradient, size, damping, factor, step):
                 _apply_step(tokens, best, n, step, largest, constants)
                 new_scale = scale + step[count] if problem.free_scale else 1.0
+                new_offset = offset + step[count + 1] if problem.free_offset else 0.0
                 if new_scale > 0.0:
-                    loss = loss_at(tokens, constants, n, problem, rows, new_scale, before)
+                    loss = loss_at(
+                        tokens, constants, n, problem, rows, new_scale, new_offset, before
+                    )
                     if loss < before:
                         break
             damping = max(damping * _RAISE, _DAMPING)
         if not loss < before:
             break
         copy_values(constants, n, best)
-        scale, improved = new_scale, True
+        scale, offset, improved = new_scale, new_offset, True
         damping *= _LOWER
         if before - loss < _SMALL_GAIN * before:
             break

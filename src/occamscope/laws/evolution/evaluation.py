@@ -7,28 +7,24 @@ from typing import Any
 import numpy as np
 
 from occamscope.laws.evolution.compilation import (
+    ADDRESS,
     FLAG,
     FLAGS,
     FLOAT,
     INDICES,
     INT,
     MATRIX,
-    MEMORY,
     PAIR,
     SINGLE,
     TOKENS,
+    TRIPLE,
     VALUES,
     VECTOR,
     VOID,
     kernel,
 )
 from occamscope.laws.evolution.fastmath import ZERO, load, store
-from occamscope.laws.evolution.losses import (
-    fit_scale,
-    loss_derivatives,
-    loss_sum,
-    write_margins,
-)
+from occamscope.laws.evolution.losses import loss_derivatives, loss_sum
 from occamscope.laws.evolution.operators import (
     BLOCK,
     apply_operator,
@@ -37,6 +33,7 @@ from occamscope.laws.evolution.operators import (
     pass_down_unary,
 )
 from occamscope.laws.evolution.problem import PROBLEM
+from occamscope.laws.evolution.scaling import fit_affine, fit_scale, write_margins
 from occamscope.laws.evolution.tokens import (
     CONSTANT,
     FIRST_BINARY,
@@ -58,7 +55,7 @@ def lay_out(tokens: Any, constants: Any, n: int, problem: Any, left: Any, slot: 
         left[t] = t - 1 - left[t - 1] if t > 0 and tokens[t] >= FIRST_BINARY else t - 1
         slot[t] = problem.scratch + t * BLOCK
         if tokens[t] == CONSTANT:
-            fill_block(problem.memory, slot[t], np.float32(constants[t]))
+            fill_block(problem.address, slot[t], np.float32(constants[t]))
 
 
 @kernel(INT(TOKENS, INT, PROBLEM, INDICES, INDICES, INT))
@@ -69,15 +66,16 @@ def run_block(tokens: Any, n: int, problem: Any, left: Any, slot: Any, row: int)
         if token >= FIRST_VARIABLE:
             slot[t] = (token - FIRST_VARIABLE) * problem.rows + row
         elif token != CONSTANT:
-            apply_operator(token, problem.memory, slot[left[t]], slot[t - 1], slot[t])
+            apply_operator(token, problem.address, slot[left[t]], slot[t - 1], slot[t])
     return slot[n - 1]
 
 
-@kernel(FLOAT(TOKENS, VALUES, INT, PROBLEM, INT, FLOAT, FLOAT))
+@kernel(FLOAT(TOKENS, VALUES, INT, PROBLEM, INT, FLOAT, FLOAT, FLOAT))
 def loss_at(
-    tokens: Any, constants: Any, n: int, problem: Any, rows: int, scale: float, budget: float
-) -> float:
-    """Weighted loss of s f over the first rows; infinite once it exceeds the budget.
+    tokens: Any, constants: Any, n: int, problem: Any, rows: int, scale: float, offset: float,
+    budget: float,
+) -> float:  # fmt: skip
+    """Weighted loss of s f + b over the first rows; infinite once it exceeds the budget.
 
     Losses are never negative, so that a sum above the budget stays there: what is turned away
     early would have been turned away in the end.
@@ -88,7 +86,7 @@ def loss_at(
     total = 0.0
     for row in range(0, rows, BLOCK):
         root = run_block(tokens, n, problem, left, slot, row)
-        total += loss_sum(problem, root, row, np.float32(scale))
+        total += loss_sum(problem, root, row, np.float32(scale), np.float32(offset))
         if not total <= limit:
             return np.inf
     return total if total < np.inf else np.inf
@@ -118,18 +116,37 @@ def loss_at_best_scale(
     return fit_scale(problem, rows, limit, -np.inf)
 
 
-@kernel(PAIR(TOKENS, VALUES, INT, PROBLEM, INT, FLOAT), entry=True)
+@kernel(TRIPLE(TOKENS, VALUES, INT, PROBLEM, INT, FLOAT))
+def loss_at_best_affine(
+    tokens: Any, constants: Any, n: int, problem: Any, rows: int, budget: float
+) -> Any:
+    """Smallest loss of s f + b over s > 0 and b on the first rows, and these two numbers.
+
+    All rows are always seen: a part of them gives no bound that would be cheap to know.
+    """
+    left, slot = np.empty(n, np.int64), np.empty(n, np.int64)
+    lay_out(tokens, constants, n, problem, left, slot)
+    for row in range(0, rows, BLOCK):
+        root = run_block(tokens, n, problem, left, slot, row)
+        write_margins(problem, root, row)
+    return fit_affine(problem, rows, budget * _ROUNDING)
+
+
+@kernel(TRIPLE(TOKENS, VALUES, INT, PROBLEM, INT, FLOAT), entry=True)
 def program_loss(
     tokens: Any, constants: Any, n: int, problem: Any, rows: int, budget: float
 ) -> Any:
-    """Weighted loss of a program on the first rows, and its output scale.
+    """Weighted loss of a program on the first rows, its output scale and its output offset.
 
     The loss is infinite if it is undefined in some row or exceeds the budget; evaluation stops
     as soon as that is certain.
     """
+    if problem.free_offset:
+        return loss_at_best_affine(tokens, constants, n, problem, rows, budget)
     if problem.free_scale:
-        return loss_at_best_scale(tokens, constants, n, problem, rows, budget)
-    return loss_at(tokens, constants, n, problem, rows, 1.0, budget), 1.0
+        loss, scale = loss_at_best_scale(tokens, constants, n, problem, rows, budget)
+        return loss, scale, 0.0
+    return loss_at(tokens, constants, n, problem, rows, 1.0, 0.0, budget), 1.0, 0.0
 
 
 @kernel(VOID(TOKENS, INT, INDICES, FLAGS))
@@ -148,7 +165,7 @@ def sweep_down(
 
     That of node t goes to the scratch block capacity + t.
     """
-    memory = problem.memory
+    memory = problem.address
     first = problem.scratch + problem.capacity * BLOCK
     fill_block(memory, first + (n - 1) * BLOCK, np.float32(scale))
     for t in range(n - 1, stop, -1):
@@ -166,8 +183,8 @@ def sweep_down(
             pass_down_binary(token, memory, a, b, slot[t], up, down, False)
 
 
-@kernel(SINGLE(MEMORY, INT, INT), VECTOR)
-def dot(memory: Any, a: int, b: int) -> np.float32:
+@kernel(SINGLE(ADDRESS, INT, INT), VECTOR)
+def dot(memory: int, a: int, b: int) -> np.float32:
     """Sum of a b over a block."""
     total = ZERO
     for j in range(BLOCK):
@@ -175,8 +192,8 @@ def dot(memory: Any, a: int, b: int) -> np.float32:
     return total
 
 
-@kernel(SINGLE(MEMORY, INT, INT, INT), VECTOR)
-def weighted_dot(memory: Any, a: int, b: int, weight: int) -> np.float32:
+@kernel(SINGLE(ADDRESS, INT, INT, INT), VECTOR)
+def weighted_dot(memory: int, a: int, b: int, weight: int) -> np.float32:
     """Sum of a b w over a block."""
     total = ZERO
     for j in range(BLOCK):
@@ -184,19 +201,20 @@ def weighted_dot(memory: Any, a: int, b: int, weight: int) -> np.float32:
     return total
 
 
-@kernel(FLOAT(TOKENS, VALUES, INT, PROBLEM, INT, FLOAT, VALUES, MATRIX))
+@kernel(FLOAT(TOKENS, VALUES, INT, PROBLEM, INT, FLOAT, FLOAT, VALUES, MATRIX))
 def loss_gradient(
-    tokens: Any, constants: Any, n: int, problem: Any, rows: int, scale: float,
+    tokens: Any, constants: Any, n: int, problem: Any, rows: int, scale: float, offset: float,
     gradient: Any, hessian: Any,
 ) -> float:  # fmt: skip
-    """Loss of s f over the first rows with its gradient and generalised Gauss-Newton matrix.
+    """Loss of s f + b over the first rows with its gradient and Gauss-Newton matrix.
 
-    The parameters are the program's constants in their order, then s if it is free. The
-    matrix is sum w l'' J J^T, J = d(s f)/d(parameters); see `loss_derivatives` for the hinge.
+    The parameters are the program's constants in their order, then s if it is free, then b
+    if it is. The matrix is the generalised one, sum w l'' J J^T with
+    J = d(s f + b)/d(parameters); see `loss_derivatives` for the hinge.
     """
     left, slot = np.empty(n, np.int64), np.empty(n, np.int64)
     needed = np.empty(n, np.bool_)
-    column = np.empty(n + 1, np.int64)
+    column = np.empty(n + 2, np.int64)
     lay_out(tokens, constants, n, problem, left, slot)
     count = 0
     for t in range(n):
@@ -205,24 +223,27 @@ def loss_gradient(
             column[count] = problem.scratch + (problem.capacity + t) * BLOCK
             count += 1
     mark_ancestors(tokens, n, left, needed)
-    size = count + problem.free_scale
+    size = count + problem.free_scale + problem.free_offset
+    slope = problem.scratch + 2 * problem.capacity * BLOCK
+    column[count + 1] = slope + 2 * BLOCK  # ones: d(s f + b)/db
     for i in range(size):
         gradient[i] = 0.0
         for k in range(size):
             hessian[i, k] = 0.0
-    slope = problem.scratch + 2 * problem.capacity * BLOCK
     total = 0.0
     for row in range(0, rows, BLOCK):
         root = run_block(tokens, n, problem, left, slot, row)
         sweep_down(tokens, n, problem, left, slot, needed, scale, 0)
-        total += loss_derivatives(problem, root, row, np.float32(scale), slope)
+        total += loss_derivatives(
+            problem, root, row, np.float32(scale), np.float32(offset), slope
+        )
         if not total < np.inf:
             return np.inf
         column[count] = root
         for i in range(size):
-            gradient[i] += dot(problem.memory, column[i], slope)
+            gradient[i] += dot(problem.address, column[i], slope)
             for k in range(i + 1):
-                hessian[i, k] += weighted_dot(problem.memory, column[i], column[k], slope + BLOCK)
+                hessian[i, k] += weighted_dot(problem.address, column[i], column[k], slope + BLOCK)
     for i in range(size):
         for k in range(i):
             hessian[k, i] = hessian[i, k]
@@ -235,7 +256,7 @@ def write_node_derivatives(problem: Any, adjoint: int, slope: int, value: int, r
 
     Returns a number that is finite only if all derivatives are.
     """
-    memory = problem.memory
+    memory = problem.address
     check = ZERO
     for j in range(BLOCK):
         a = load(memory, adjoint + j)
@@ -247,10 +268,11 @@ def write_node_derivatives(problem: Any, adjoint: int, slope: int, value: int, r
     return check
 
 
-@kernel(FLAG(TOKENS, VALUES, INT, PROBLEM, INT, FLOAT, INT))
+@kernel(FLAG(TOKENS, VALUES, INT, PROBLEM, INT, FLOAT, FLOAT, INT))
 def node_derivatives(
-    tokens: Any, constants: Any, n: int, problem: Any, rows: int, scale: float, node: int
-) -> bool:
+    tokens: Any, constants: Any, n: int, problem: Any, rows: int, scale: float, offset: float,
+    node: int,
+) -> bool:  # fmt: skip
     """First and second derivative of the loss with respect to a node's value, row by row.
 
     They go to the problem's `node_gradient` and `node_curvature`, the value itself to
@@ -267,7 +289,7 @@ def node_derivatives(
     for row in range(0, rows, BLOCK):
         root = run_block(tokens, n, problem, left, slot, row)
         sweep_down(tokens, n, problem, left, slot, needed, scale, node)
-        loss_derivatives(problem, root, row, np.float32(scale), slope)
+        loss_derivatives(problem, root, row, np.float32(scale), np.float32(offset), slope)
         if not write_node_derivatives(problem, adjoint, slope, slot[node], row) < np.inf:
             return False
     return True

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
@@ -72,27 +73,34 @@ def select(_context: Any, condition: Any, a: Any, b: Any) -> Any:
     return types.float32(types.boolean, types.float32, types.float32), generate
 
 
-@intrinsic
-def load(_context: Any, array: Any, index: Any) -> Any:
-    """Return array[index] without wrap-around, so that the vectoriser sees a plain pointer."""
-
-    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        view = context.make_array(signature.args[0])(context, builder, value=args[0])
-        return builder.load(builder.gep(view.data, [args[1]]))
-
-    return array.dtype(array, types.int64), generate
+def _pointer(builder: Any, address: Any, index: Any) -> Any:
+    """Pointer to the float32 of that index behind an address."""
+    return builder.gep(builder.inttoptr(address, ir.FloatType().as_pointer()), [index])
 
 
 @intrinsic
-def store(_context: Any, array: Any, index: Any, value: Any) -> Any:
-    """Set array[index] = value, as `load` reads it."""
+def load(_context: Any, memory: Any, index: Any) -> Any:
+    """Return the float32 number `index` of those that begin at an address.
 
-    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        view = context.make_array(signature.args[0])(context, builder, value=args[0])
-        builder.store(args[2], builder.gep(view.data, [args[1]]))
+    The kernels hand on the address of their memory, not an array: an array's reference count
+    would be written at every call, and its index checks keep loops from being vectorised.
+    """
+
+    def generate(_context: Any, builder: Any, _signature: Any, args: Any) -> Any:
+        return builder.load(_pointer(builder, args[0], args[1]))
+
+    return types.float32(types.int64, types.int64), generate
+
+
+@intrinsic
+def store(_context: Any, memory: Any, index: Any, value: Any) -> Any:
+    """Set the float32 number `index` of those that begin at an address."""
+
+    def generate(context: Any, builder: Any, _signature: Any, args: Any) -> Any:
+        builder.store(args[2], _pointer(builder, args[0], args[1]))
         return context.get_dummy_value()
 
-    return types.void(array, types.int64, array.dtype), generate
+    return types.void(types.int64, types.int64, types.float32), generate
 
 
 def _int_operation(name: str) -> Any:

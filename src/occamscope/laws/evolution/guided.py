@@ -2,8 +2,8 @@
 
 For a node with value v, gradient g and curvature h of the loss (row by row), adding c b to v
 changes the loss by about c sum(g b) + c^2/2 sum(h b^2): at best by sum(g b)^2 / 2 sum(h b^2),
-at c = -sum(g b) / sum(h b^2). The candidates b are all x_i, x_i^2 and x_i x_j. One pass over
-the rows ranks them all; this is what copes with many features.
+at c = -sum(g b) / sum(h b^2). The candidates b are all x_i and, of up to 32 variables, x_i^2
+and x_i x_j. One pass over the rows ranks them all; this is what copes with many features.
 """
 
 from __future__ import annotations
@@ -14,22 +14,23 @@ import numpy as np
 from numba import types
 
 from occamscope.laws.evolution.compilation import (
+    ADDRESS,
     FLAG,
     FLOAT,
     INDICES,
     INT,
-    PAIR,
     SINGLE,
     STREAM,
     TOKENS,
     VALUES,
     VECTOR,
     VOID,
+    inlined,
     kernel,
 )
 from occamscope.laws.evolution.evaluation import node_derivatives
-from occamscope.laws.evolution.fastmath import ZERO, load
-from occamscope.laws.evolution.mutation import GRAMMAR
+from occamscope.laws.evolution.fastmath import ZERO, load, store
+from occamscope.laws.evolution.grammar import GRAMMAR
 from occamscope.laws.evolution.operators import BLOCK, multiply_blocks
 from occamscope.laws.evolution.problem import PROBLEM
 from occamscope.laws.evolution.rng import below, draw, uniform
@@ -45,73 +46,165 @@ from occamscope.laws.evolution.tokens import (
 
 # One of the best so many terms is inserted.
 _TOP = 4
+# Products are tried of so many variables.
+_POOL = 32
 # Nodes that an insertion may add.
 LARGEST_INSERTION = 8
 
 
 @kernel(types.UniTuple(SINGLE, 2)(PROBLEM, INT, INT), VECTOR)
-def _project_variable(problem: Any, i: int, row: int) -> Any:
-    """sum(g x_i) and sum(h x_i^2) over a block of rows."""
-    memory = problem.memory
+def _weigh_variable(problem: Any, i: int, row: int) -> Any:
+    """Write g x_i and h x_i^2 of a block of rows to the first two scratch blocks; return sums."""
+    memory = problem.address
+    a, b = problem.scratch, problem.scratch + BLOCK
     first, second = ZERO, ZERO
     for j in range(BLOCK):
-        b = load(memory, i * problem.rows + row + j)
-        first += load(memory, problem.node_gradient + row + j) * b
-        second += load(memory, problem.node_curvature + row + j) * b * b
+        x = load(memory, i * problem.rows + row + j)
+        gx = load(memory, problem.node_gradient + row + j) * x
+        hxx = load(memory, problem.node_curvature + row + j) * x * x
+        store(memory, a + j, gx)
+        store(memory, b + j, hxx)
+        first += gx
+        second += hxx
     return first, second
 
 
-@kernel(types.UniTuple(SINGLE, 2)(PROBLEM, INT, INT, INT), VECTOR)
-def _project_product(problem: Any, i: int, k: int, row: int) -> Any:
-    """sum(g x_i x_k) and sum(h (x_i x_k)^2) over a block of rows."""
-    memory = problem.memory
-    first, second = ZERO, ZERO
+@kernel(types.UniTuple(SINGLE, 8)(ADDRESS, INT, INT, INT, INT, INT), VECTOR)
+def _project_four(memory: int, ab: int, x0: int, x1: int, x2: int, x3: int) -> Any:
+    """sum(a x) and sum(b x^2) over a block, for four columns x at once.
+
+    Four share the loads of a (at `ab`) and b (the block after it); their sums stay in registers.
+    """
+    a0, a1, a2, a3 = ZERO, ZERO, ZERO, ZERO
+    b0, b1, b2, b3 = ZERO, ZERO, ZERO, ZERO
     for j in range(BLOCK):
-        b = load(memory, i * problem.rows + row + j) * load(memory, k * problem.rows + row + j)
-        first += load(memory, problem.node_gradient + row + j) * b
-        second += load(memory, problem.node_curvature + row + j) * b * b
-    return first, second
+        a, b = load(memory, ab + j), load(memory, ab + BLOCK + j)
+        p, q = load(memory, x0 + j), load(memory, x1 + j)
+        r, s = load(memory, x2 + j), load(memory, x3 + j)
+        a0 += a * p
+        a1 += a * q
+        a2 += a * r
+        a3 += a * s
+        b0 += b * (p * p)
+        b1 += b * (q * q)
+        b2 += b * (r * r)
+        b3 += b * (s * s)
+    return a0, a1, a2, a3, b0, b1, b2, b3
 
 
-@kernel(PAIR(PROBLEM, INT, INT, INT))
-def _project(problem: Any, i: int, k: int, rows: int) -> Any:
-    """Gain and coefficient of the term x_i (k < 0) or x_i x_k."""
-    first, second = 0.0, 0.0
+@kernel(VOID(PROBLEM, INT, VALUES, VALUES))
+def _project_variables(problem: Any, rows: int, first: Any, second: Any) -> None:
+    """sum(g x_i) and sum(h x_i^2) over the first rows, for all i."""
+    for i in range(problem.features):
+        first[i], second[i] = 0.0, 0.0
+        for row in range(0, rows, BLOCK):
+            a, b = _weigh_variable(problem, i, row)
+            first[i] += a
+            second[i] += b
+
+
+@kernel(VOID(PROBLEM, INT, INDICES, INT, VALUES, VALUES))
+def _project_products(problem: Any, rows: int, pool: Any, p: int, first: Any, second: Any) -> None:
+    """sum(g x_i x_k) and sum(h (x_i x_k)^2) for i = pool[p] and all k of pool[:p + 1]."""
+    n = problem.rows
+    for q in range(p + 1):
+        first[q], second[q] = 0.0, 0.0
     for row in range(0, rows, BLOCK):
-        if k < 0:
-            a, b = _project_variable(problem, i, row)
+        _weigh_variable(problem, pool[p], row)
+        for q in range(0, p + 1, 4):
+            # The last group may be short: its last column then counts again, unused.
+            a0, a1, a2, a3, b0, b1, b2, b3 = _project_four(
+                problem.address, problem.scratch, pool[q] * n + row, pool[min(q + 1, p)] * n + row,
+                pool[min(q + 2, p)] * n + row, pool[min(q + 3, p)] * n + row,
+            )  # fmt: skip
+            first[q] += a0
+            second[q] += b0
+            if q + 1 <= p:
+                first[q + 1] += a1
+                second[q + 1] += b1
+            if q + 2 <= p:
+                first[q + 2] += a2
+                second[q + 2] += b2
+            if q + 3 <= p:
+                first[q + 3] += a3
+                second[q + 3] += b3
+
+
+@inlined
+def _gain_of(first: float, second: float) -> float:
+    return first * first / second if second > 1e-12 else 0.0
+
+
+@kernel(VOID(VALUES, types.int64[:, ::1], VALUES, INT, INT, FLOAT, FLOAT))
+def _rank_term(
+    gain: Any, term: Any, coefficient: Any, i: int, k: int, first: float, second: float
+) -> None:
+    """Put the term x_i (k < 0) or x_i x_k into its place among the best ones."""
+    new = _gain_of(first, second)
+    if not new > gain[-1]:
+        return
+    q = len(gain) - 1
+    while q > 0 and gain[q - 1] < new:
+        gain[q], coefficient[q] = gain[q - 1], coefficient[q - 1]
+        term[q, 0], term[q, 1] = term[q - 1, 0], term[q - 1, 1]
+        q -= 1
+    gain[q], coefficient[q] = new, -first / second
+    term[q, 0], term[q, 1] = i, k
+
+
+@kernel(INT(STREAM, VALUES, VALUES, INDICES))
+def _choose_pool(state: Any, first: Any, second: Any, pool: Any) -> int:
+    """Choose the variables whose products are tried; return their number.
+
+    All of them, if they are few. Else half of the pool are those that promise most by
+    themselves, the others are random: a product may help where its factors do not.
+    """
+    features, n = len(first), len(pool)
+    if features <= n:
+        for i in range(features):
+            pool[i] = i
+        return features
+    taken = np.zeros(features, np.bool_)
+    for p in range(n):
+        best = -1
+        if p < n // 2:
+            for i in range(features):
+                if not taken[i] and (
+                    best < 0 or _gain_of(first[i], second[i]) > _gain_of(first[best], second[best])
+                ):
+                    best = i
         else:
-            a, b = _project_product(problem, i, k, row)
-        first += a
-        second += b
-    if not second > 1e-12:
-        return 0.0, 0.0
-    return first * first / second, -first / second
+            best = below(state, features)
+            while taken[best]:
+                best = best + 1 if best + 1 < features else 0
+        taken[best] = True
+        pool[p] = best
+    return n
 
 
-@kernel(VOID(PROBLEM, INT, VALUES, types.int64[:, ::1], VALUES))
-def _best_terms(problem: Any, rows: int, gain: Any, term: Any, coefficient: Any) -> None:
+@kernel(VOID(STREAM, PROBLEM, INT, VALUES, types.int64[:, ::1], VALUES))
+def _best_terms(
+    state: Any, problem: Any, rows: int, gain: Any, term: Any, coefficient: Any
+) -> None:
     """Fill the arrays with the terms of the largest gain, the best first."""
     for q in range(len(gain)):
         gain[q] = 0.0
+    first, second = np.empty(problem.features), np.empty(problem.features)
+    _project_variables(problem, rows, first, second)
     for i in range(problem.features):
-        for k in range(-1, i + 1):
-            new_gain, new_coefficient = _project(problem, i, k, rows)
-            if not new_gain > gain[-1]:
-                continue
-            q = len(gain) - 1
-            while q > 0 and gain[q - 1] < new_gain:
-                gain[q], coefficient[q] = gain[q - 1], coefficient[q - 1]
-                term[q, 0], term[q, 1] = term[q - 1, 0], term[q - 1, 1]
-                q -= 1
-            gain[q], coefficient[q] = new_gain, new_coefficient
-            term[q, 0], term[q, 1] = i, k
+        _rank_term(gain, term, coefficient, i, -1, first[i], second[i])
+    pool = np.empty(_POOL, np.int64)
+    size = _choose_pool(state, first, second, pool)
+    for p in range(size):
+        _project_products(problem, rows, pool, p, first, second)
+        for q in range(p + 1):
+            _rank_term(gain, term, coefficient, pool[p], pool[q], first[q], second[q])
 
 
 @kernel(VOID(PROBLEM, INT))
 def _times_node(problem: Any, rows: int) -> None:
     """Turn derivatives with respect to v + c b into those with respect to v + c b v."""
-    memory, value = problem.memory, problem.node_value
+    memory, value = problem.address, problem.node_value
     for row in range(0, rows, BLOCK):
         g, h, v = problem.node_gradient + row, problem.node_curvature + row, value + row
         multiply_blocks(memory, g, v, g, np.float32(1.0))
@@ -133,10 +226,12 @@ def _write_term(tokens: Any, n: int, i: int, k: int, square: bool) -> int:
     return n + 2
 
 
-@kernel(INT(STREAM, GRAMMAR, TOKENS, VALUES, INT, INDICES, PROBLEM, INT, FLOAT, TOKENS, VALUES))
+@kernel(
+    INT(STREAM, GRAMMAR, TOKENS, VALUES, INT, INDICES, PROBLEM, INT, FLOAT, FLOAT, TOKENS, VALUES)
+)
 def insert_guided(
     state: Any, grammar: Any, tokens: Any, constants: Any, n: int, size: Any,
-    problem: Any, rows: int, scale: float, out: Any, values: Any,
+    problem: Any, rows: int, scale: float, offset: float, out: Any, values: Any,
 ) -> int:  # fmt: skip
     """Write a copy of a program with a promising term in it; return its length, 0 if none.
 
@@ -146,12 +241,12 @@ def insert_guided(
     Parameters
     ----------
     rows : rows to judge the terms by, whole blocks
-    scale : the program's output scale
+    scale, offset : the program's output scale and offset
     """
     if not (grammar.allowed[ADD] and grammar.allowed[MULTIPLY]):
         return 0
     node = n - 1 if uniform(state) < 0.5 else below(state, n)
-    if not node_derivatives(tokens, constants, n, problem, rows, scale, node):
+    if not node_derivatives(tokens, constants, n, problem, rows, scale, offset, node):
         return 0
     form = uniform(state)
     multiply = form < 0.25
@@ -160,7 +255,7 @@ def insert_guided(
         _times_node(problem, rows)
     gain, coefficient = np.empty(_TOP), np.empty(_TOP)
     term = np.empty((_TOP, 2), np.int64)
-    _best_terms(problem, rows, gain, term, coefficient)
+    _best_terms(state, problem, rows, gain, term, coefficient)
     q = draw(state, gain)
     if q < 0:
         return 0

@@ -9,11 +9,8 @@ import numpy as np
 from occamscope.laws.evolution.breeding import cross_once, mutate_once, score
 from occamscope.laws.evolution.canonical import canonicalise
 from occamscope.laws.evolution.compilation import (
-    FLAG,
-    FLOAT,
     INDICES,
     INT,
-    PAIR,
     STREAM,
     TOKENS,
     VALUES,
@@ -21,7 +18,8 @@ from occamscope.laws.evolution.compilation import (
     kernel,
 )  # fmt: skip
 from occamscope.laws.evolution.constants import fit_constants
-from occamscope.laws.evolution.mutation import GRAMMAR, cut, random_program
+from occamscope.laws.evolution.grammar import GRAMMAR, check_program
+from occamscope.laws.evolution.mutation import append_required, cut, random_program
 from occamscope.laws.evolution.population import HALL, POPULATION, put_member
 from occamscope.laws.evolution.problem import PROBLEM
 from occamscope.laws.evolution.rng import below, uniform
@@ -35,6 +33,25 @@ from occamscope.laws.evolution.tokens import (
 )
 
 
+@kernel(VOID(POPULATION, INT, HALL, PROBLEM, GRAMMAR, SCRATCH, INT, INDICES))
+def _admit(
+    population: Any, i: int, hall: Any, problem: Any, grammar: Any, scratch: Any, n: int,
+    used: Any,
+) -> None:  # fmt: skip
+    """Make the program of n tokens in the scratch member i; what is not allowed costs infinity."""
+    tokens, constants = scratch.tokens, scratch.constants
+    n = canonicalise(tokens, constants, n, scratch.size, grammar.allowed, grammar.free_scale)
+    complexity = check_program(tokens, n, grammar)
+    loss, scale, offset = np.inf, 1.0, 0.0
+    if complexity > 0:
+        loss, scale, offset = score(
+            tokens, constants, n, complexity, problem, hall, np.inf, False, used
+        )
+    else:
+        complexity = grammar.max_complexity
+    put_member(population, i, tokens, constants, n, complexity, loss, scale, offset)
+
+
 @kernel(VOID(STREAM, POPULATION, HALL, PROBLEM, GRAMMAR, SCRATCH, INDICES, INT))
 def _welcome(
     state: Any, population: Any, hall: Any, problem: Any, grammar: Any, scratch: Any,
@@ -42,18 +59,13 @@ def _welcome(
 ) -> None:  # fmt: skip
     """Make the members that are still missing and score those that are new."""
     for i in range(len(population.length)):
-        tokens, constants = population.tokens[i], population.constants[i]
-        if used[0] < budget and population.length[i] > 0 and np.isnan(population.loss[i]):
-            n = population.length[i]
-            copy_span(tokens, constants, 0, n, scratch.tokens, scratch.constants, 0)
-            n = canonicalise(
-                scratch.tokens, scratch.constants, n, scratch.size, grammar.allowed,
-                grammar.free_scale,
+        n = population.length[i]
+        if used[0] < budget and n > 0 and np.isnan(population.loss[i]):
+            copy_span(
+                population.tokens[i], population.constants[i], 0, n, scratch.tokens,
+                scratch.constants, 0,
             )  # fmt: skip
-            loss, scale = score(
-                scratch.tokens, scratch.constants, n, problem, hall, np.inf, False, used
-            )
-            put_member(population, i, scratch.tokens, scratch.constants, n, loss, scale)
+            _admit(population, i, hall, problem, grammar, scratch, n, used)
         for _ in range(50):
             if population.length[i] > 0 and population.loss[i] < np.inf:
                 break
@@ -63,30 +75,13 @@ def _welcome(
                 state, grammar, scratch.tokens, scratch.constants,
                 1 + below(state, min(7, grammar.max_nodes)),
             )  # fmt: skip
-            n = canonicalise(
-                scratch.tokens, scratch.constants, n, scratch.size, grammar.allowed,
-                grammar.free_scale,
-            )  # fmt: skip
-            loss, scale = score(
-                scratch.tokens, scratch.constants, n, problem, hall, np.inf, False, used
-            )
-            put_member(population, i, scratch.tokens, scratch.constants, n, loss, scale)
+            n = append_required(state, grammar, scratch.tokens, scratch.constants, n)
+            _admit(population, i, hall, problem, grammar, scratch, n, used)
 
 
-@kernel(PAIR(TOKENS, VALUES, INT, FLOAT, PROBLEM, HALL, INT, SCHEDULE, FLAG, SCRATCH, INDICES))
-def _refit(
-    tokens: Any, constants: Any, n: int, loss: float, problem: Any, hall: Any, rows: int,
-    schedule: Any, fitted: bool, scratch: Any, used: Any,
-) -> Any:  # fmt: skip
-    """Fit a copy of a program in the scratch; return its loss (infinite if no better)."""
+@kernel(VOID(TOKENS, VALUES, INT, SCRATCH))
+def _copy_to_scratch(tokens: Any, constants: Any, n: int, scratch: Any) -> None:
     copy_span(tokens, constants, 0, n, scratch.tokens, scratch.constants, 0)
-    better = fit_constants(
-        scratch.tokens, scratch.constants, n, problem, rows, schedule.member_steps,
-        schedule.largest,
-    )  # fmt: skip
-    if not better or not constants_within(scratch.tokens, scratch.constants, n, schedule.largest):
-        return np.inf, 1.0
-    return score(scratch.tokens, scratch.constants, n, problem, hall, loss, fitted, used)
 
 
 @kernel(VOID(STREAM, POPULATION, HALL, PROBLEM, SCHEDULE, SCRATCH, INDICES, INT))
@@ -94,113 +89,137 @@ def _refit_members(
     state: Any, population: Any, hall: Any, problem: Any, schedule: Any, scratch: Any,
     used: Any, budget: int,
 ) -> None:  # fmt: skip
-    """Fit the constants of a part of the population."""
+    """Fit the constants of a part of the population on all rows."""
+    tokens, constants = scratch.tokens, scratch.constants
     for i in range(len(population.length)):
         if used[0] >= budget:
             return
-        if uniform(state) < schedule.fit_member:
-            n = population.length[i]
-            loss, scale = _refit(
-                population.tokens[i], population.constants[i], n, population.loss[i], problem,
-                hall, problem.rows, schedule, False, scratch, used,
-            )  # fmt: skip
+        if not uniform(state) < schedule.fit_member or not population.loss[i] < np.inf:
+            continue
+        n, complexity = population.length[i], population.complexity[i]
+        _copy_to_scratch(population.tokens[i], population.constants[i], n, scratch)
+        if fit_constants(
+            tokens, constants, n, problem, problem.rows, schedule.member_steps, schedule.largest
+        ) and constants_within(tokens, constants, n, schedule.largest):
+            loss, scale, offset = score(
+                tokens, constants, n, complexity, problem, hall, population.loss[i], False, used
+            )
             if loss < population.loss[i]:
-                put_member(population, i, scratch.tokens, scratch.constants, n, loss, scale)
+                put_member(
+                    population, i, tokens, constants, n, complexity, loss, scale, offset
+                )
 
 
 @kernel(VOID(HALL, INT, PROBLEM, GRAMMAR, SCHEDULE, SCRATCH, INDICES, INT))
 def _shorten(
-    hall: Any, n: int, problem: Any, grammar: Any, schedule: Any, scratch: Any, used: Any,
+    hall: Any, c: int, problem: Any, grammar: Any, schedule: Any, scratch: Any, used: Any,
     budget: int,
 ) -> None:  # fmt: skip
-    """Offer the hall of fame's law of n nodes with each of its operators cut out in turn."""
-    tokens, constants = hall.tokens[n], hall.constants[n]
-    measure_sizes(tokens, n, scratch.other_size)
+    """Offer the law of complexity c with each of its operators cut out in turn."""
+    # A copy: what is offered may overwrite the law itself.
+    n = hall.length[c]
+    source, values = hall.tokens[c].copy(), hall.constants[c].copy()
+    tokens, constants = scratch.tokens, scratch.constants
+    measure_sizes(source, n, scratch.other_size)
     for k in range(2 * n):
         i, left = k // 2, k % 2 == 1
-        if not is_operator(tokens[i]) or (left and arity(tokens[i]) == 1):
+        if not is_operator(source[i]) or (left and arity(source[i]) == 1):
             continue
         if used[0] >= budget:
             return
-        m = cut(
-            tokens, constants, n, i, scratch.other_size, left, scratch.tokens, scratch.constants
-        )
-        m = canonicalise(
-            scratch.tokens, scratch.constants, m, scratch.size, grammar.allowed,
-            grammar.free_scale,
-        )  # fmt: skip
+        m = cut(source, values, n, i, scratch.other_size, left, tokens, constants)
+        m = canonicalise(tokens, constants, m, scratch.size, grammar.allowed, grammar.free_scale)
+        complexity = check_program(tokens, m, grammar)
+        if complexity == 0:
+            continue
         fit_constants(
-            scratch.tokens, scratch.constants, m, problem, schedule.child_rows,
-            schedule.member_steps, schedule.largest,
+            tokens, constants, m, problem, schedule.child_rows, schedule.member_steps,
+            schedule.largest,
         )  # fmt: skip
-        if constants_within(scratch.tokens, scratch.constants, m, schedule.largest):
-            score(scratch.tokens, scratch.constants, m, problem, hall, hall.loss[m], False, used)
+        if constants_within(tokens, constants, m, schedule.largest):
+            budget_loss = hall.loss[complexity]
+            score(tokens, constants, m, complexity, problem, hall, budget_loss, False, used)
 
 
-@kernel(VOID(HALL, PROBLEM, GRAMMAR, SCHEDULE, SCRATCH, INDICES, INT))
-def _tend_hall(
-    hall: Any, problem: Any, grammar: Any, schedule: Any, scratch: Any, used: Any, budget: int
-) -> None:
+@kernel(INT(HALL, PROBLEM, GRAMMAR, SCHEDULE, SCRATCH, INT, INDICES, INDICES), entry=True)
+def tend_hall(
+    hall: Any, problem: Any, grammar: Any, schedule: Any, scratch: Any, budget: int,
+    used: Any, stop: Any,
+) -> int:  # fmt: skip
     """Fit new members of the hall of fame on all rows, and try what is left if they are cut.
 
     The largest first, because what is cut from them may enter at a smaller size.
+
+    Parameters and result as in `evolve_island`.
     """
-    for n in range(len(hall.loss) - 1, 0, -1):
-        if used[0] >= budget:
-            return
-        if hall.loss[n] == np.inf:
+    start = used[0]
+    limit = start + budget
+    tokens, constants = scratch.tokens, scratch.constants
+    for c in range(len(hall.loss) - 1, 0, -1):
+        if used[0] >= limit or stop[0]:
+            break
+        if hall.loss[c] == np.inf:
             continue
-        if not hall.shortened[n]:
-            hall.shortened[n] = True
-            _shorten(hall, n, problem, grammar, schedule, scratch, used, budget)
-            if used[0] >= budget:
-                return
-        if not hall.fitted[n]:
-            hall.fitted[n] = True
-            _refit(
-                hall.tokens[n], hall.constants[n], n, hall.loss[n], problem, hall,
-                problem.rows, schedule, True, scratch, used,
-            )  # fmt: skip
+        if not hall.shortened[c]:
+            hall.shortened[c] = True
+            _shorten(hall, c, problem, grammar, schedule, scratch, used, limit)
+            if used[0] >= limit:
+                break
+        if not hall.fitted[c]:
+            hall.fitted[c] = True
+            n = hall.length[c]
+            _copy_to_scratch(hall.tokens[c], hall.constants[c], n, scratch)
+            if fit_constants(
+                tokens, constants, n, problem, problem.rows, schedule.member_steps,
+                schedule.largest,
+            ) and constants_within(tokens, constants, n, schedule.largest):  # fmt: skip
+                score(tokens, constants, n, c, problem, hall, hall.loss[c], True, used)
+    return used[0] - start
 
 
-@kernel(INT(STREAM, POPULATION, HALL, PROBLEM, GRAMMAR, SCHEDULE, VALUES, SCRATCH, INT), entry=True)
+@kernel(
+    INT(
+        STREAM, POPULATION, HALL, PROBLEM, GRAMMAR, SCHEDULE, VALUES, VALUES, SCRATCH, INT,
+        INDICES, INDICES,
+    ),
+    entry=True,
+)  # fmt: skip
 def evolve_island(
     state: Any, population: Any, hall: Any, problem: Any, grammar: Any, schedule: Any,
-    frequency: Any, scratch: Any, budget: int,
+    frequency: Any, crowd: Any, scratch: Any, budget: int, used: Any, stop: Any,
 ) -> int:  # fmt: skip
-    """Visit an island: let it breed for some cycles, then fit constants.
+    """Visit an island: let it breed for some cycles, then fit constants of some members.
 
     Parameters
     ----------
     state : (1,) uint64, the island's random stream
     population, hall : changed in place
-    frequency : (max_nodes + 1,) share of each size among recent populations, positive
+    frequency : (max_complexity + 1,) share of each complexity among recent members, positive
+    crowd : (max_complexity + 1,) factor on the cost of a member of each complexity
     budget : most evaluations to use
+    used : (2,) int64, raised by the evaluations and by those of them that were turned away
+    stop : (1,) int64, which another thread sets to end the visit
 
     Returns
     -------
     number of programs scored
     """
-    used = np.empty(1, np.int64)
-    used[0] = 0
-    _welcome(state, population, hall, problem, grammar, scratch, used, budget)
-    # Enough is left to fit what enters the hall of fame, until little is left at all.
-    limit = budget - len(hall.loss)
-    if limit < len(hall.loss):
-        limit = budget
+    start = used[0]
+    limit = start + budget
+    _welcome(state, population, hall, problem, grammar, scratch, used, limit)
     for cycle in range(schedule.cycles):
-        if used[0] >= limit:
+        if used[0] >= limit or stop[0]:
             break
         heat = 1.0 - cycle / schedule.cycles
         if uniform(state) < schedule.crossover:
             cross_once(
-                state, population, hall, problem, grammar, schedule, frequency, scratch, used
+                state, population, hall, problem, grammar, schedule, crowd, scratch, used
             )
         else:
             mutate_once(
-                state, population, hall, problem, grammar, schedule, frequency, heat, scratch,
-                used,
+                state, population, hall, problem, grammar, schedule, frequency, crowd, heat,
+                scratch, used,
             )  # fmt: skip
-    _refit_members(state, population, hall, problem, schedule, scratch, used, limit)
-    _tend_hall(hall, problem, grammar, schedule, scratch, used, budget)
-    return used[0]
+    if not stop[0]:
+        _refit_members(state, population, hall, problem, schedule, scratch, used, limit)
+    return used[0] - start

@@ -6,14 +6,12 @@ The kinds of change are those of SymbolicRegression.jl (M. Cranmer, arXiv 2305.0
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
-from numba import types
 
 from occamscope.laws.evolution.compilation import (
     FLAG,
-    FLAGS,
     FLOAT,
     INDICES,
     INT,
@@ -24,6 +22,7 @@ from occamscope.laws.evolution.compilation import (
     inlined,
     kernel,
 )
+from occamscope.laws.evolution.grammar import GRAMMAR
 from occamscope.laws.evolution.rng import below, draw, normal, uniform
 from occamscope.laws.evolution.tokens import (
     CONSTANT,
@@ -40,20 +39,6 @@ _ANY_OPERATOR, _BINARY, _LEAF, _CONSTANTS, _VARIABLE, _NESTED = range(6)
     CHANGE_CONSTANT, CHANGE_OPERATOR, CHANGE_VARIABLE, SWAP, GROW_LEAF, GROW_ROOT, INSERT,
     DELETE, ROTATE, REPLACE_LEAF, RANDOMISE,
 ) = range(11)  # fmt: skip
-
-
-class Grammar(NamedTuple):
-    """What programs may consist of, and how often each kind of change is tried."""
-
-    operators: Any  # (k,) int16 codes of the allowed operators
-    allowed: Any  # (FIRST_VARIABLE,) bool, the same as a mask
-    weights: Any  # (11,) float64 frequencies of the kinds of change
-    features: int
-    max_nodes: int
-    free_scale: int
-
-
-GRAMMAR = types.NamedTuple([TOKENS, FLAGS, VALUES, INT, INT, INT], Grammar)
 
 
 @inlined
@@ -122,6 +107,23 @@ def random_program(state: Any, grammar: Any, tokens: Any, constants: Any, nodes:
         m = _write(spare, values, m, token, 0.0)
         m = copy_span(tokens, constants, leaf + 1, n, spare, values, m)
         n = copy_span(spare, values, 0, m, tokens, constants, 0)
+    return n
+
+
+@kernel(INT(STREAM, GRAMMAR, TOKENS, VALUES, INT))
+def append_required(state: Any, grammar: Any, tokens: Any, constants: Any, n: int) -> int:
+    """Join the required variables that a program lacks to it by random operators."""
+    for column in grammar.required:
+        found = False
+        for i in range(n):
+            found = found or tokens[i] == FIRST_VARIABLE + column
+        if found:
+            continue
+        token = _random_operator(state, grammar)
+        while arity(token) < 2:
+            token = _random_operator(state, grammar)
+        n = _write(tokens, constants, n, FIRST_VARIABLE + column, 0.0)
+        n = _write(tokens, constants, n, token, 0.0)
     return n
 
 

@@ -7,11 +7,9 @@ branch on the operator free, so that one compiled function serves all operators.
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
-from occamscope.laws.evolution.compilation import FLAG, INT, MEMORY, SINGLE, VECTOR, VOID, kernel
+from occamscope.laws.evolution.compilation import ADDRESS, FLAG, INT, SINGLE, VECTOR, VOID, kernel
 from occamscope.laws.evolution.fastmath import (
     HALF,
     ONE,
@@ -50,8 +48,8 @@ from occamscope.laws.evolution.tokens import (
 BLOCK = 512
 
 
-@kernel(VOID(INT, MEMORY, INT, INT, INT), VECTOR)
-def apply_operator(token: int, memory: Any, a: int, b: int, out: int) -> None:
+@kernel(VOID(INT, ADDRESS, INT, INT, INT), VECTOR)
+def apply_operator(token: int, memory: int, a: int, b: int, out: int) -> None:
     """Write the operator's value on blocks a (left) and b (right or only operand) to out."""
     if token == ADD:
         for j in range(BLOCK):
@@ -102,30 +100,30 @@ def apply_operator(token: int, memory: Any, a: int, b: int, out: int) -> None:
             store(memory, out + j, ONE / load(memory, b + j))
 
 
-@kernel(VOID(MEMORY, INT, INT, INT, SINGLE), VECTOR)
-def multiply_blocks(memory: Any, a: int, b: int, out: int, factor: np.float32) -> None:
+@kernel(VOID(ADDRESS, INT, INT, INT, SINGLE), VECTOR)
+def multiply_blocks(memory: int, a: int, b: int, out: int, factor: np.float32) -> None:
     """out = factor a b."""
     for j in range(BLOCK):
         store(memory, out + j, factor * load(memory, a + j) * load(memory, b + j))
 
 
-@kernel(VOID(MEMORY, INT, INT, SINGLE), VECTOR)
-def scale_block(memory: Any, a: int, out: int, factor: np.float32) -> None:
+@kernel(VOID(ADDRESS, INT, INT, SINGLE), VECTOR)
+def scale_block(memory: int, a: int, out: int, factor: np.float32) -> None:
     """out = factor a."""
     for j in range(BLOCK):
         store(memory, out + j, factor * load(memory, a + j))
 
 
-@kernel(VOID(MEMORY, INT, SINGLE), VECTOR)
-def fill_block(memory: Any, out: int, value: np.float32) -> None:
+@kernel(VOID(ADDRESS, INT, SINGLE), VECTOR)
+def fill_block(memory: int, out: int, value: np.float32) -> None:
     """Set every row of a block to one value."""
     for j in range(BLOCK):
         store(memory, out + j, value)
 
 
-@kernel(VOID(INT, MEMORY, INT, INT, INT, INT, INT, FLAG), VECTOR)
+@kernel(VOID(INT, ADDRESS, INT, INT, INT, INT, INT, FLAG), VECTOR)
 def pass_down_binary(
-    token: int, memory: Any, a: int, b: int, value: int, up: int, out: int, left: bool
+    token: int, memory: int, a: int, b: int, value: int, up: int, out: int, left: bool
 ) -> None:
     """Multiply the derivative `up` by that of a binary operator; write it to out.
 
@@ -148,8 +146,8 @@ def pass_down_binary(
         scale_block(memory, up, out, -ONE if token == SUBTRACT and not left else ONE)
 
 
-@kernel(VOID(INT, MEMORY, INT, INT, INT, INT), VECTOR)
-def pass_down_unary(token: int, memory: Any, a: int, value: int, up: int, out: int) -> None:
+@kernel(VOID(INT, ADDRESS, INT, INT, INT, INT), VECTOR)
+def pass_down_unary(token: int, memory: int, a: int, value: int, up: int, out: int) -> None:
     """Multiply the derivative `up` by that of a unary operator on block a; write it to out."""
     if token == SQUARE:
         multiply_blocks(memory, up, a, out, TWO)

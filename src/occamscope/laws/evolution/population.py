@@ -30,63 +30,89 @@ class Population(NamedTuple):
 
     tokens: Any  # (N, capacity) int16
     constants: Any  # (N, capacity) float64
-    length: Any  # (N,) int64, the complexity
+    length: Any  # (N,) int64
+    complexity: Any  # (N,) int64, that of the largest law where the member is not allowed
     loss: Any  # (N,) float64
     scale: Any  # (N,) float64, the best output scale
+    offset: Any  # (N,) float64, the best output offset
     birth: Any  # (N,) int64, the oldest member dies first
     clock: Any  # (1,) int64, next birth
 
 
 class HallOfFame(NamedTuple):
-    """The best program of every length; index 0 is unused."""
+    """The best program of every complexity up to the largest; index 0 is unused."""
 
-    tokens: Any  # (max_nodes + 1, capacity) int16
-    constants: Any  # (max_nodes + 1, capacity) float64
-    loss: Any  # (max_nodes + 1,) float64, infinite where there is none
-    scale: Any  # (max_nodes + 1,) float64
-    fitted: Any  # (max_nodes + 1,) bool, constants fitted on all rows
-    shortened: Any  # (max_nodes + 1,) bool, all ways to cut one operator were tried
+    tokens: Any  # (max_complexity + 1, capacity) int16
+    constants: Any  # (max_complexity + 1, capacity) float64
+    length: Any  # (max_complexity + 1,) int64
+    loss: Any  # (max_complexity + 1,) float64, infinite where there is none
+    scale: Any  # (max_complexity + 1,) float64
+    offset: Any  # (max_complexity + 1,) float64
+    fitted: Any  # (max_complexity + 1,) bool, constants fitted on all rows
+    shortened: Any  # (max_complexity + 1,) bool, all ways to cut one operator were tried
 
 
 _PROGRAMS = types.int16[:, ::1]
 POPULATION = types.NamedTuple(
-    [_PROGRAMS, MATRIX, INDICES, VALUES, VALUES, INDICES, INDICES], Population
+    [_PROGRAMS, MATRIX, INDICES, INDICES, VALUES, VALUES, VALUES, INDICES, INDICES], Population
 )
-HALL = types.NamedTuple([_PROGRAMS, MATRIX, VALUES, VALUES, FLAGS, FLAGS], HallOfFame)
+HALL = types.NamedTuple(
+    [_PROGRAMS, MATRIX, INDICES, VALUES, VALUES, VALUES, FLAGS, FLAGS], HallOfFame
+)
 
 
 def new_population(members: int, capacity: int) -> Population:
     """Return an island of members that are still to be made."""
     return Population(
-        np.zeros((members, capacity), np.int16),
-        np.zeros((members, capacity)),
-        np.zeros(members, np.int64),
-        np.full(members, np.nan),
-        np.ones(members),
-        np.arange(members),
-        np.array([members]),
+        tokens=np.zeros((members, capacity), np.int16),
+        constants=np.zeros((members, capacity)),
+        length=np.zeros(members, np.int64),
+        complexity=np.ones(members, np.int64),
+        loss=np.full(members, np.nan),
+        scale=np.ones(members),
+        offset=np.zeros(members),
+        birth=np.arange(members),
+        clock=np.array([members]),
     )
 
 
-def new_hall(max_nodes: int, capacity: int) -> HallOfFame:
+def new_hall(max_complexity: int, capacity: int) -> HallOfFame:
     """Return an empty hall of fame."""
+    places = max_complexity + 1
     return HallOfFame(
-        np.zeros((max_nodes + 1, capacity), np.int16),
-        np.zeros((max_nodes + 1, capacity)),
-        np.full(max_nodes + 1, np.inf),
-        np.ones(max_nodes + 1),
-        np.zeros(max_nodes + 1, np.bool_),
-        np.zeros(max_nodes + 1, np.bool_),
+        tokens=np.zeros((places, capacity), np.int16),
+        constants=np.zeros((places, capacity)),
+        length=np.zeros(places, np.int64),
+        loss=np.full(places, np.inf),
+        scale=np.ones(places),
+        offset=np.zeros(places),
+        fitted=np.zeros(places, np.bool_),
+        shortened=np.zeros(places, np.bool_),
     )
 
 
-@kernel(VOID(POPULATION, INT, TOKENS, VALUES, INT, FLOAT, FLOAT))
+def copy_into(source: HallOfFame, target: HallOfFame) -> None:
+    """Overwrite a hall of fame by a copy of another one."""
+    for from_array, to_array in zip(source, target, strict=True):
+        to_array[...] = from_array
+
+
+def merge_into(hall: HallOfFame, other: HallOfFame) -> None:
+    """Take over what is better in another hall of fame."""
+    for c in np.flatnonzero(other.loss < hall.loss):
+        for mine, theirs in zip(hall, other, strict=True):
+            mine[c] = theirs[c]
+
+
+@kernel(VOID(POPULATION, INT, TOKENS, VALUES, INT, INT, FLOAT, FLOAT, FLOAT))
 def put_member(
-    population: Any, i: int, tokens: Any, constants: Any, n: int, loss: float, scale: float
-) -> None:
+    population: Any, i: int, tokens: Any, constants: Any, n: int, complexity: int,
+    loss: float, scale: float, offset: float,
+) -> None:  # fmt: skip
     """Overwrite member i; it counts as newly born."""
     copy_span(tokens, constants, 0, n, population.tokens[i], population.constants[i], 0)
-    population.length[i], population.loss[i], population.scale[i] = n, loss, scale
+    population.length[i], population.complexity[i] = n, complexity
+    population.loss[i], population.scale[i], population.offset[i] = loss, scale, offset
     population.birth[i] = population.clock[0]
     population.clock[0] += 1
 
@@ -101,14 +127,19 @@ def oldest_member(population: Any) -> int:
     return oldest
 
 
-@kernel(VOID(HALL, TOKENS, VALUES, INT, FLOAT, FLOAT, FLAG))
+@kernel(VOID(HALL, TOKENS, VALUES, INT, INT, FLOAT, FLOAT, FLOAT, FLAG))
 def offer(
-    hall: Any, tokens: Any, constants: Any, n: int, loss: float, scale: float, fitted: bool
-) -> None:
-    """Put a program into the hall of fame if it is the best of its length."""
-    if n < len(hall.loss) and loss < hall.loss[n]:
-        for i in range(n):
-            if hall.tokens[n, i] != tokens[i]:
-                hall.shortened[n] = False
-        copy_span(tokens, constants, 0, n, hall.tokens[n], hall.constants[n], 0)
-        hall.loss[n], hall.scale[n], hall.fitted[n] = loss, scale, fitted
+    hall: Any, tokens: Any, constants: Any, n: int, complexity: int, loss: float,
+    scale: float, offset: float, fitted: bool,
+) -> None:  # fmt: skip
+    """Put a program into the hall of fame if it is the best of its complexity."""
+    c = complexity
+    if c >= len(hall.loss) or not loss < hall.loss[c]:
+        return
+    same = hall.length[c] == n
+    for i in range(n):
+        same = same and hall.tokens[c, i] == tokens[i]
+    hall.shortened[c] = hall.shortened[c] and same
+    copy_span(tokens, constants, 0, n, hall.tokens[c], hall.constants[c], 0)
+    hall.length[c], hall.fitted[c] = n, fitted
+    hall.loss[c], hall.scale[c], hall.offset[c] = loss, scale, offset

@@ -8,7 +8,7 @@ import numpy as np
 from numba import types
 from numpy.typing import NDArray
 
-from occamscope.laws.evolution.compilation import FLOAT, INT, MEMORY
+from occamscope.laws.evolution.compilation import ADDRESS, FLOAT, INT, MEMORY
 from occamscope.laws.evolution.operators import BLOCK
 
 HINGE, SQUARED_HINGE, LOGISTIC, MSE, MAE = range(5)
@@ -25,17 +25,20 @@ class Problem(NamedTuple):
     """Data, scratch space and what to minimise.
 
     `memory` (float32) holds, each `rows` long and at the offset named: the columns of the
-    data from 0 on, targets, weights (their sum is 1, so that sums are means), margins
-    y f, and for guided insertion the derivatives with respect to a node and the node's value;
-    then `2 capacity + 2` scratch blocks. Rows are padded to whole blocks with copies of the
-    last row that weigh 0.
+    data from 0 on, targets, weights (their sum is 1, so that sums are means), the rows' own
+    summand of f (`base`, for the logistic loss), margins y f, and for guided insertion the
+    derivatives with respect to a node and the node's value; then `2 capacity + 2` scratch
+    blocks and one of ones. Rows are padded to whole blocks with copies of the last row that weigh 0.
+    `address` is where the memory lies: the kernels hand it on instead of the array.
     """
 
     memory: Any
+    address: int
     rows: int
     features: int
     target: int
     weight: int
+    base: int
     margin: int
     node_gradient: int
     node_curvature: int
@@ -44,10 +47,11 @@ class Problem(NamedTuple):
     capacity: int
     loss: int
     free_scale: int
+    free_offset: int
     smooth: float
 
 
-PROBLEM = types.NamedTuple([MEMORY, *[INT] * 12, FLOAT], Problem)
+PROBLEM = types.NamedTuple([MEMORY, ADDRESS, *[INT] * 14, FLOAT], Problem)
 
 
 def pack_problem(
@@ -57,6 +61,8 @@ def pack_problem(
     loss: str,
     free_scale: bool,
     capacity: int,
+    free_offset: bool = False,
+    base: NDArray[np.float64] | None = None,
 ) -> Problem:
     """Lay out the data of a search for the kernels.
 
@@ -68,23 +74,30 @@ def pack_problem(
     loss : one of `LOSS_CODES`
     free_scale : the loss of f is its minimum over s > 0 of the loss of s f (margin losses)
     capacity : most nodes of a program
+    free_offset : with `free_scale`, the minimum over s > 0 and b of the loss of s f + b
+    base : (n,) added to s f + b before the logistic loss
     """
     n, d = X.shape
     rows = -(-n // BLOCK) * BLOCK
-    columns = [*X.T, y, weight / weight.sum()]
-    table = np.empty((d + 6, rows), dtype=np.float32)
+    columns = [*X.T, y, weight / weight.sum(), np.zeros(n) if base is None else base]
+    table = np.zeros((d + 7, rows), dtype=np.float32)
     for k, column in enumerate(columns):
         table[k, :n] = column
         table[k, n:] = column[-1]
     table[d + 1, n:] = 0.0
-    table[d + 2 :] = 0.0
     scratch = np.zeros((2 * capacity + 2) * BLOCK, dtype=np.float32)
-    memory = np.concatenate([table.ravel(), scratch])
-    offsets = [k * rows for k in range(d, d + 7)]
+    memory = np.concatenate([table.ravel(), scratch, np.ones(BLOCK, dtype=np.float32)])
+    offsets = [k * rows for k in range(d, d + 8)]
     return Problem(
-        memory, rows, d, *offsets, capacity, LOSS_CODES[loss], int(free_scale),
-        _smoothing(y, weight, loss),
+        memory, memory.ctypes.data, rows, d, *offsets, capacity, LOSS_CODES[loss],
+        int(free_scale), int(free_scale and free_offset), _smoothing(y, weight, loss),
     )  # fmt: skip
+
+
+def copy_problem(problem: Problem) -> Problem:
+    """Return the same problem in memory of its own, for another thread."""
+    memory = problem.memory.copy()
+    return problem._replace(memory=memory, address=memory.ctypes.data)
 
 
 def _smoothing(y: NDArray[np.float64], weight: NDArray[np.float64], loss: str) -> float:

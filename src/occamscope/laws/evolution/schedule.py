@@ -34,7 +34,7 @@ SCHEDULE = types.NamedTuple([INT, INT, *[FLOAT] * 6, INT, INT, FLOAT, INT, *[FLO
 
 
 class Scratch(NamedTuple):
-    """Room for two children."""
+    """Room for two children and a tournament."""
 
     tokens: Any
     constants: Any
@@ -42,13 +42,15 @@ class Scratch(NamedTuple):
     other_tokens: Any
     other_constants: Any
     other_size: Any
+    entrant: Any
+    value: Any
 
 
-SCRATCH = types.NamedTuple([TOKENS, VALUES, INDICES] * 2, Scratch)
+SCRATCH = types.NamedTuple([*[TOKENS, VALUES, INDICES] * 2, INDICES, VALUES], Scratch)
 
 
-def new_scratch(capacity: int) -> Scratch:
-    """Return room for two programs."""
+def new_scratch(capacity: int, entrants: int) -> Scratch:
+    """Return room for two programs and for a tournament."""
     return Scratch(
         np.zeros(capacity, np.int16),
         np.zeros(capacity),
@@ -56,4 +58,6 @@ def new_scratch(capacity: int) -> Scratch:
         np.zeros(capacity, np.int16),
         np.zeros(capacity),
         np.zeros(capacity, np.int64),
+        np.zeros(entrants, np.int64),
+        np.zeros(entrants),
     )
