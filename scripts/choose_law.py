@@ -4,8 +4,8 @@ Writes `law.json` (expression, terms, calibrated probability, who found it), LaT
 function as Python text.
 """
 
-from occamscope.evaluation.calibration import fit_platt
 from occamscope.job import open_job
+from occamscope.laws.calibration import fit_platt
 from occamscope.laws.choose import ChoiceSettings, choose_law
 from occamscope.laws.expression import parse
 from occamscope.store.atomic import write_text

@@ -89,6 +89,22 @@ def test_laws_can_be_used_again_by_row():
     assert [law.complexity() for law in front().expressions()] == [1, 3]
 
 
+@pytest.mark.parametrize(
+    ("stopped", "complete"),
+    [("budget", True), ("generations", True), ("time", False), ("interrupt", False)],
+)
+def test_a_search_that_a_clock_or_the_user_ended_is_not_complete(stopped, complete):
+    found = Front.from_expressions(
+        CANDIDATES, X, Y, SearchSpec(), NAMES, engine="test", stopped=stopped
+    )
+    assert (found.stopped, found.complete) == (stopped, complete)
+
+
+def test_an_unknown_reason_to_stop_is_refused():
+    with pytest.raises(ValueError, match="boredom"):
+        Front(front().table, NAMES, "boredom")
+
+
 def test_weights_change_what_is_best():
     weight = np.where(Y > 0, 1.0, 0.0)
     spec = SearchSpec()

@@ -30,6 +30,9 @@ COLUMNS = (
 LOSS_FLOOR = 1e-12
 # Two ways to write one law differ by rounding; a smaller difference is none.
 ROUNDING = 1e-9
+# Why a search ended: its evaluations or its generations were used up, a clock or the user
+# stopped it.
+STOPPED = ("budget", "generations", "time", "interrupt")
 
 
 @dataclass(frozen=True)
@@ -45,12 +48,26 @@ class Front:
         d complexity against the row before; `latex`; and where the row comes from:
         `engine`, `loss_name`, `target`, `seed`.
     names : the variables in the order of the data's columns
-    complete : False if a time limit cut the search short
+    stopped : why the search ended, one of `STOPPED`
+
+    Raises
+    ------
+    ValueError
+        If `stopped` is none of these.
     """
 
     table: pd.DataFrame
     names: tuple[str, ...]
-    complete: bool = True
+    stopped: str = "budget"
+
+    def __post_init__(self) -> None:
+        if self.stopped not in STOPPED:
+            raise ValueError(f"stopped: {self.stopped!r} is not one of {', '.join(STOPPED)}")
+
+    @property
+    def complete(self) -> bool:
+        """False if a time limit or the user cut the search short."""
+        return self.stopped in ("budget", "generations")
 
     def __len__(self) -> int:
         return len(self.table)
@@ -75,7 +92,7 @@ class Front:
         engine: str,
         target: str = "labels",
         sample_weight: ArrayLike | None = None,
-        complete: bool = True,
+        stopped: str = "budget",
     ) -> Front:
         """Score candidates in float64 and keep those that no other one dominates.
 
@@ -91,7 +108,7 @@ class Front:
         feature_names : names of the columns of X
         engine, target : what to write into these columns
         sample_weight : (n,) weights of the rows
-        complete : see the class
+        stopped : see the class
         """
         X, y = check_data(X, y, spec, feature_names)
         weight = check_weights(sample_weight, len(y))
@@ -110,7 +127,7 @@ class Front:
         table = pareto_front(table).assign(
             engine=engine, loss_name=spec.loss, target=target, seed=spec.seed
         )
-        return cls(table[list(COLUMNS)], tuple(feature_names), complete)
+        return cls(table[list(COLUMNS)], tuple(feature_names), stopped)
 
 
 def check_data(

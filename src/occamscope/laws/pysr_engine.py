@@ -125,7 +125,7 @@ class PySREngine:
             found = found_laws(folder, feature_names, report)
         return Front.from_expressions(
             [*found, *earlier], X, y, spec, feature_names, engine=self.name, target=target,
-            sample_weight=weight, complete=complete,
+            sample_weight=weight, stopped="budget" if complete else "time",
         )  # fmt: skip
 
     @contextmanager

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -98,7 +98,11 @@ def evaluate(node: Node, columns: Mapping[str, Array]) -> Array | np.float64:
         return np.float64(node.value)
     if node.kind == VARIABLE:
         return columns[node.name]
-    operands = [evaluate(operand, columns) for operand in node.operands]
+    return apply(node, [evaluate(operand, columns) for operand in node.operands])
+
+
+def apply(node: Node, operands: Sequence[Array | np.float64]) -> Array | np.float64:
+    """Value of an operator's node, given those of its operands."""
     if node.kind == POWER:
         return np.power(operands[0], node.value)
     return _NUMPY[node.kind](*operands)

@@ -24,13 +24,20 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
     pathlib.Path
         Write here. The suffix is that of `path`, so that libraries which look at it work.
     """
+    with whole_path(path) as temporary:
+        yield temporary
+        write_meta(Path(path), temporary)
+
+
+@contextmanager
+def whole_path(path: str | Path) -> Iterator[Path]:
+    """Like `atomic_path`, without a checksum beside the file: for files that hold their own."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{os.getpid()}.{path.name}")
     try:
         yield temporary
         _flush(temporary)
-        write_meta(path, temporary)
         temporary.replace(path)
         _flush(path.parent)
     finally:

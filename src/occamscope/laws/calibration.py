@@ -1,4 +1,4 @@
-"""Probabilities from decision scores (Platt scaling)."""
+"""Probabilities from decision scores (Platt scaling), and how reliable they are."""
 
 from dataclasses import asdict, dataclass
 
