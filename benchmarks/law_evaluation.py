@@ -19,7 +19,8 @@ from numba import njit
 
 from occamscope.laws.evolution.engine import warm_up
 from occamscope.laws.evolution.evaluation import program_loss
-from occamscope.laws.evolution.mutation import Grammar, random_program
+from occamscope.laws.evolution.grammar import new_grammar
+from occamscope.laws.evolution.mutation import random_program
 from occamscope.laws.evolution.problem import pack_problem
 from occamscope.laws.evolution.programs import to_expression, to_program
 from occamscope.laws.evolution.rng import new_stream

@@ -17,9 +17,11 @@ ALL_OPERATORS = (
 @pytest.fixture(scope="session")
 def kernels():
     """Programs, problems and their values, by the compiled kernels."""
-    from occamscope.laws.evolution import evaluation, mutation, problem, programs, rng, tokens
+    from occamscope.laws.evolution import evaluation, mutation, problem, programs, rng
+    from occamscope.laws.evolution.grammar import new_grammar
     from occamscope.laws.evolution.operators import BLOCK
     from occamscope.laws.expression import parse
+    from occamscope.laws.spec import SearchSpec
 
     def make_problem(n=300, loss="mse", free_scale=False, seed=0, weight=None):
         random = np.random.default_rng(seed)
@@ -33,9 +35,8 @@ def kernels():
 
     def random_programs(count, seed=0, nodes=14, operators=ALL_OPERATORS):
         """Expressions and programs drawn as the search draws them."""
-        codes = np.array([tokens.CODES[name] for name in operators], np.int16)
-        allowed = tokens.allowed_operators(operators)
-        grammar = mutation.Grammar(codes, allowed, np.ones(11), len(NAMES), 30, 0)
+        spec = SearchSpec(loss="mse", operators=operators, maxsize=30)
+        grammar = new_grammar(spec, NAMES, np.ones(11))
         state = rng.new_stream(seed, 0)
         for _ in range(count):
             token, value = np.zeros(40, np.int16), np.zeros(40)

@@ -78,7 +78,7 @@ def test_gradient_and_gauss_newton_matrix(kernels, text, loss, free_scale):
     J = np.column_stack([J, f]) if free_scale else J
     size, h = J.shape[1], 1e-6
     g, H = np.empty(size), np.empty((size, size))
-    loss_gradient(token, constant, len(token), packed, packed.rows, s, g, H)
+    loss_gradient(token, constant, len(token), packed, packed.rows, s, 0.0, g, H)
     slope = (
         smooth_loss(s * f + h, y, loss, packed.smooth)
         - smooth_loss(s * f - h, y, loss, packed.smooth)
@@ -94,7 +94,7 @@ def test_node_derivatives_are_those_with_respect_to_the_nodes_value(kernels, los
     X, y, packed = kernels.make_problem(600, loss)
     token, constant = kernels.program("exp(0.2*z0)*z1 + z2")
     node = list(token).index(16)  # z0: d f / d z0 = 0.2 exp(0.2 z0) z1
-    assert node_derivatives(token, constant, len(token), packed, packed.rows, 1.5, node)
+    assert node_derivatives(token, constant, len(token), packed, packed.rows, 1.5, 0.0, node)
     f = np.exp(0.2 * X[:, 0]) * X[:, 1] + X[:, 2]
     down = 1.5 * 0.2 * np.exp(0.2 * X[:, 0]) * X[:, 1]
     h = 1e-6
@@ -140,9 +140,9 @@ def test_fitting_constants_finds_the_planted_ones(kernels, loss, free_scale):
     y = np.where(X[:, 0] + 0.5 * X[:, 1] - 0.8 > 0, 1.0, -1.0)
     packed = pack_problem(X, y, np.ones(4000), loss, free_scale, 40)
     token, constant = kernels.program("2*z0 + 2*z1 + 0.1")
-    before, _ = program_loss(token, constant, len(token), packed, packed.rows, np.inf)
+    before, _, _ = program_loss(token, constant, len(token), packed, packed.rows, np.inf)
     fit_constants(token, constant, len(token), packed, packed.rows, 40, 50.0)
-    after, _ = program_loss(token, constant, len(token), packed, packed.rows, np.inf)
+    after, _, _ = program_loss(token, constant, len(token), packed, packed.rows, np.inf)
     c = constant[token == 0]
     np.testing.assert_allclose(c[1:] / c[0], [0.5, -0.8], atol=0.05)
     assert after < 0.3 * before

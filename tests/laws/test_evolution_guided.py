@@ -2,19 +2,20 @@
 
 import numpy as np
 
+from occamscope.laws.evolution.grammar import new_grammar
 from occamscope.laws.evolution.guided import insert_guided
-from occamscope.laws.evolution.mutation import Grammar
 from occamscope.laws.evolution.problem import pack_problem
 from occamscope.laws.evolution.programs import to_expression
 from occamscope.laws.evolution.rng import new_stream
-from occamscope.laws.evolution.tokens import CODES, allowed_operators, measure_sizes
+from occamscope.laws.evolution.tokens import measure_sizes
+from occamscope.laws.spec import SearchSpec
 
 
 def insertions(kernels, text, y, X, operators=("+", "-", "*", "square"), count=60):
     """Laws after one guided insertion into the law `text` for targets y under mse."""
     packed = pack_problem(X, y, np.ones(len(y)), "mse", False, 40)
-    codes = np.array([CODES[name] for name in operators], np.int16)
-    grammar = Grammar(codes, allowed_operators(operators), np.ones(11), 3, 30, 0)
+    spec = SearchSpec(loss="mse", operators=operators, maxsize=30)
+    grammar = new_grammar(spec, kernels.names, np.ones(11))
     token, constant = kernels.program(text)
     n = len(token)
     size = np.zeros(n, np.int64)
@@ -23,7 +24,7 @@ def insertions(kernels, text, y, X, operators=("+", "-", "*", "square"), count=6
     for _ in range(count):
         out, values = np.zeros(40, np.int16), np.zeros(40)
         m = insert_guided(
-            state, grammar, token, constant, n, size, packed, packed.rows, 1.0, out, values
+            state, grammar, token, constant, n, size, packed, packed.rows, 1.0, 0.0, out, values
         )
         if m:
             found.append(to_expression(out[:m], values[:m], kernels.names))

@@ -21,7 +21,7 @@ BINARY = {"+": np.add, "-": np.subtract, "*": np.multiply, "/": np.divide}
 def on_block(name, a, b):
     """Apply an operator to two blocks of numbers."""
     memory = np.concatenate([a, b, np.zeros(BLOCK)]).astype(np.float32)
-    apply_operator(CODES[name], memory, 0, BLOCK, 2 * BLOCK)
+    apply_operator(CODES[name], memory.ctypes.data, 0, BLOCK, 2 * BLOCK)
     return memory[2 * BLOCK :]
 
 
@@ -71,7 +71,7 @@ def test_loss_is_the_weighted_mean_over_the_real_rows(kernels, loss, n):
     X, y, packed = kernels.make_problem(n, loss, weight=weight)
     token, constant = kernels.program("z0*z1 - 0.5*z2 + 0.25")
     f = X[:, 0] * X[:, 1] - 0.5 * X[:, 2] + 0.25
-    found, scale = program_loss(token, constant, len(token), packed, packed.rows, np.inf)
+    found, scale, _ = program_loss(token, constant, len(token), packed, packed.rows, np.inf)
     assert scale == 1.0
     assert found == pytest.approx(mean_loss(f, y, loss, weight), rel=1e-5)
 
@@ -86,7 +86,7 @@ def test_free_scale_gives_the_exact_minimum_over_the_scale(kernels, loss, text):
     token, constant = kernels.program(text)
     f = kernels.values(token, constant, len(token), packed)[: len(y)].astype(np.float64)
     best = mean_loss(fit_output_scale(f, y, loss, weight) * f, y, loss, weight)
-    found, scale = program_loss(token, constant, len(token), packed, packed.rows, np.inf)
+    found, scale, _ = program_loss(token, constant, len(token), packed, packed.rows, np.inf)
     assert found == pytest.approx(best, rel=1e-4)
     assert mean_loss(scale * f, y, loss, weight) == pytest.approx(best, rel=1e-4)
 
@@ -97,9 +97,9 @@ def test_early_abort_turns_away_exactly_what_exceeds_the_budget(kernels, loss, f
     _, _, packed = kernels.make_problem(4 * BLOCK, loss, free_scale)
     turned_away = 0
     for _, token, constant, n in kernels.random_programs(100, operators=("+", "-", "*")):
-        full, _ = program_loss(token, constant, n, packed, packed.rows, np.inf)
+        full = program_loss(token, constant, n, packed, packed.rows, np.inf)[0]
         for budget in (0.5 * full, 0.999 * full, full, 1.001 * full, 3 * full):
-            found, _ = program_loss(token, constant, n, packed, packed.rows, budget)
+            found = program_loss(token, constant, n, packed, packed.rows, budget)[0]
             assert found == (full if budget >= full else np.inf)
             turned_away += np.isinf(found)
     assert turned_away == 200
@@ -120,13 +120,13 @@ def test_a_weight_of_two_equals_a_duplicated_row(kernels):
     twice = np.r_[np.arange(200), np.arange(50)]
     repeated = pack_problem(X[twice], y[twice], np.ones(250), "hinge", True, 40)
     for _, token, constant, n in kernels.random_programs(50, operators=("+", "*", "square")):
-        a, _ = program_loss(token, constant, n, weighted, weighted.rows, np.inf)
-        b, _ = program_loss(token, constant, n, repeated, repeated.rows, np.inf)
+        a = program_loss(token, constant, n, weighted, weighted.rows, np.inf)[0]
+        b = program_loss(token, constant, n, repeated, repeated.rows, np.inf)[0]
         assert a == pytest.approx(b, rel=1e-4)
 
 
 def test_loss_over_the_first_rows_leaves_out_the_others(kernels):
     X, y, packed = kernels.make_problem(3 * BLOCK, "mse")
     token, constant = kernels.program("z0")
-    part = loss_at(token, constant, 1, packed, BLOCK, 1.0, np.inf)
+    part = loss_at(token, constant, 1, packed, BLOCK, 1.0, 0.0, np.inf)
     assert part == pytest.approx(np.sum((X[:BLOCK, 0] - y[:BLOCK]) ** 2) / len(y), rel=1e-5)

@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 
 from occamscope.laws.evolution import mutation
+from occamscope.laws.evolution.grammar import new_grammar
 from occamscope.laws.evolution.programs import to_expression
 from occamscope.laws.evolution.rng import draw, new_stream, normal, uniform
-from occamscope.laws.evolution.tokens import CODES, allowed_operators, measure_sizes
+from occamscope.laws.evolution.tokens import measure_sizes
+from occamscope.laws.spec import SearchSpec
 
 POLYNOMIAL = ("+", "-", "*", "square")
 
@@ -18,8 +20,8 @@ def grammar(kind=None, operators=POLYNOMIAL, max_nodes=30):
     weights = np.ones(11) if kind is None else np.zeros(11)
     if kind is not None:
         weights[kind] = 1.0
-    codes = np.array([CODES[name] for name in operators], np.int16)
-    return mutation.Grammar(codes, allowed_operators(operators), weights, 3, max_nodes, 0)
+    spec = SearchSpec(loss="mse", operators=operators, maxsize=max_nodes)
+    return new_grammar(spec, ("z0", "z1", "z2"), weights)
 
 
 def changes(kernels, text, kind, count=200):

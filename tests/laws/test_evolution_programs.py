@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from occamscope.errors import InputError
-from occamscope.laws.evolution.programs import absorb_scale, to_expression, to_program
+from occamscope.laws.evolution.programs import absorb_output, to_expression, to_program
 from occamscope.laws.expression import parse
 
 
@@ -39,7 +39,7 @@ def test_an_operator_that_is_not_allowed_is_named():
 def test_a_scale_is_taken_up_by_constants(kernels, text):
     X = np.random.default_rng(0).normal(size=(20, 3))
     law = parse(text, kernels.names)
-    scaled = absorb_scale(law, 1.7, 50.0)
+    scaled = absorb_output(law, 1.7, 0.0, 50.0)
     np.testing.assert_allclose(scaled.evaluate(X), 1.7 * law.evaluate(X))
     assert scaled.complexity() == law.complexity()
 
@@ -47,9 +47,9 @@ def test_a_scale_is_taken_up_by_constants(kernels, text):
 @pytest.mark.parametrize("text", ["z0*z1 - 1", "z0", "exp(2*z0)", "z0 + 2*z1"])
 def test_a_law_that_cannot_take_up_a_scale_stays(kernels, text):
     law = parse(text, kernels.names)
-    assert absorb_scale(law, 1.7, 50.0) == law
+    assert absorb_output(law, 1.7, 0.0, 50.0) == law
 
 
 def test_a_scale_that_breaks_the_bound_on_constants_is_not_taken_up(kernels):
     law = parse("30*z0 - 1", kernels.names)
-    assert absorb_scale(law, 2.0, 50.0) == law
+    assert absorb_output(law, 2.0, 0.0, 50.0) == law

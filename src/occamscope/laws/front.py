@@ -93,6 +93,7 @@ class Front:
         target: str = "labels",
         sample_weight: ArrayLike | None = None,
         stopped: str = "budget",
+        base: ArrayLike | None = None,
     ) -> Front:
         """Score candidates in float64 and keep those that no other one dominates.
 
@@ -109,6 +110,7 @@ class Front:
         engine, target : what to write into these columns
         sample_weight : (n,) weights of the rows
         stopped : see the class
+        base : (n,) added to s f + b before the logistic loss
         """
         X, y = check_data(X, y, spec, feature_names)
         weight = check_weights(sample_weight, len(y))
@@ -117,7 +119,7 @@ class Front:
             law = parse(text, feature_names)
             if violation(law, spec):
                 continue
-            loss, scale, offset = score_law(law, X, y, spec, weight)
+            loss, scale, offset = score_law(law, X, y, spec, weight, base)
             if np.isfinite(loss):
                 size = complexity_of(law, spec)
                 rows.append((size, loss, np.nan, text, law.latex(), scale, offset))
@@ -169,6 +171,7 @@ def score_law(
     y: NDArray[np.float64],
     spec: SearchSpec,
     sample_weight: ArrayLike | None = None,
+    base: ArrayLike | None = None,
 ) -> tuple[float, float, float]:
     """Return the mean loss of a law in float64, and the scale s and offset b that it takes.
 
@@ -176,11 +179,14 @@ def score_law(
     """
     values, scale, offset = law.evaluate(X), 1.0, 0.0
     if spec.free_offset:
-        scale, offset = fit_output_affine(values, y, spec.loss, sample_weight)
+        scale, offset = fit_output_affine(values, y, spec.loss, sample_weight, base)
     elif spec.free_scale:
-        scale = fit_output_scale(values, y, spec.loss, sample_weight)
+        scale = fit_output_scale(values, y, spec.loss, sample_weight, base)
     with np.errstate(over="ignore"):
-        return mean_loss(scale * values + offset, y, spec.loss, sample_weight), scale, offset
+        output = scale * values + offset
+    if base is not None:
+        output = output + np.asarray(base, dtype=np.float64)
+    return mean_loss(output, y, spec.loss, sample_weight), scale, offset
 
 
 def pareto_front(rows: pd.DataFrame, measure: str = "loss") -> pd.DataFrame:

@@ -106,7 +106,11 @@ def check_weights(weight: ArrayLike | None, rows: int) -> Array | None:
 
 
 def fit_output_scale(
-    prediction: ArrayLike, target: ArrayLike, loss: str, weight: ArrayLike | None = None
+    prediction: ArrayLike,
+    target: ArrayLike,
+    loss: str,
+    weight: ArrayLike | None = None,
+    base: ArrayLike | None = None,
 ) -> float:
     """Positive factor s that minimises the mean loss of s f, within `SCALE_RANGE`.
 
@@ -121,15 +125,17 @@ def fit_output_scale(
     target : (n,) as in `elementwise_loss`
     loss : one of `LOSSES`
     weight : (n,) non-negative weights of the rows, equal ones if None
+    base : (n,) added to s f before the loss; only for "logistic"
     """
     f = np.asarray(prediction, dtype=np.float64)
     y = np.asarray(target, dtype=np.float64)
     w = np.ones_like(f) if weight is None else np.asarray(weight, dtype=np.float64)
     with np.errstate(all="ignore"):
-        return float(np.clip(_best_scale(f, y, w, loss), *SCALE_RANGE))
+        extra = np.zeros_like(f) if base is None else y * np.asarray(base, dtype=np.float64)
+        return float(np.clip(_best_scale(f, y, w, loss, extra), *SCALE_RANGE))
 
 
-def _best_scale(f: Array, y: Array, w: Array, loss: str) -> float:
+def _best_scale(f: Array, y: Array, w: Array, loss: str, extra: Array) -> float:
     """The minimising scale before clipping, 1 where there is none."""
     if loss == "mse":
         scale = float(np.sum(w * f * y) / np.sum(w * f * f))
@@ -144,7 +150,7 @@ def _best_scale(f: Array, y: Array, w: Array, loss: str) -> float:
     counts = (w > 0) & np.isfinite(margin)  # +infinity is right at any scale
     margin, w = margin[counts], w[counts]
     if loss == "logistic":
-        return _logistic_scale(margin, w)
+        return _logistic_scale(margin, w, extra[counts])
     return _kinked_scale(margin, w, squared=loss == "squared_hinge")
 
 
@@ -185,11 +191,11 @@ def _kinked_scale(margin: Array, w: Array, squared: bool) -> float:
     return tail1[first] / tail2[first]
 
 
-def _logistic_scale(margin: Array, w: Array) -> float:
-    """Zero of the derivative of sum w ln(1 + exp(-s m)) in s, by bisection of log s."""
+def _logistic_scale(margin: Array, w: Array, extra: Array) -> float:
+    """Zero of the derivative of sum w ln(1 + exp(-s m - e)) in s, by bisection of log s."""
 
     def slope(s: float) -> float:
-        return float(np.sum(-w * margin / (1.0 + np.exp(s * margin))))
+        return float(np.sum(-w * margin / (1.0 + np.exp(s * margin + extra))))
 
     low, high = SCALE_RANGE
     if slope(low) >= 0:
@@ -206,7 +212,11 @@ def _logistic_scale(margin: Array, w: Array) -> float:
 
 
 def fit_output_affine(
-    prediction: ArrayLike, target: ArrayLike, loss: str, weight: ArrayLike | None = None
+    prediction: ArrayLike,
+    target: ArrayLike,
+    loss: str,
+    weight: ArrayLike | None = None,
+    base: ArrayLike | None = None,
 ) -> tuple[float, float]:
     """Factor s > 0 and summand b that minimise the mean margin loss of s f + b.
 
@@ -216,7 +226,7 @@ def fit_output_affine(
 
     Parameters
     ----------
-    prediction, target, weight : as in `fit_output_scale`
+    prediction, target, weight, base : as in `fit_output_scale`
     loss : one of `MARGIN_LOSSES`
     """
     f = np.asarray(prediction, dtype=np.float64)
@@ -224,15 +234,16 @@ def fit_output_affine(
     w = np.ones_like(f) if weight is None else np.asarray(weight, dtype=np.float64)
     if not np.isfinite(f).all():
         return 1.0, 0.0
-    best = (fit_output_scale(f, y, loss, w), 0.0)
-    lowest = mean_loss(best[0] * f, y, loss, w)
+    added = np.zeros_like(f) if base is None else np.asarray(base, dtype=np.float64)
+    best = (fit_output_scale(f, y, loss, w, base), 0.0)
+    lowest = mean_loss(best[0] * f + added, y, loss, w)
     unit = max(float(np.std(f)), 1e-300)
     centre = float(np.mean(f))
     x = np.column_stack([(f - centre) / unit, np.ones_like(f)])
     theta = np.zeros(2)
     for smooth in (1.0, 0.3, 0.1, 0.03, 0.01, 1e-3, 1e-4, 1e-5):
         for _ in range(8):
-            slope, curvature = _margin_derivatives(y * (x @ theta), loss, smooth)
+            slope, curvature = _margin_derivatives(y * (x @ theta + added), loss, smooth)
             hessian = (x * (w * curvature)[:, None]).T @ x
             hessian += 1e-9 * np.trace(hessian) * np.eye(2) + 1e-300 * np.eye(2)
             step = -np.linalg.solve(hessian, x.T @ (w * y * slope))
@@ -242,8 +253,8 @@ def fit_output_affine(
         if not theta[0] > 0:
             continue
         shift = theta[1] / theta[0] * unit - centre
-        scale = fit_output_scale(f + shift, y, loss, w)
-        value = mean_loss(scale * (f + shift), y, loss, w)
+        scale = fit_output_scale(f + shift, y, loss, w, base)
+        value = mean_loss(scale * (f + shift) + added, y, loss, w)
         if value < lowest:
             best, lowest = (scale, scale * shift), value
     return best

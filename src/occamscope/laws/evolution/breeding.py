@@ -30,8 +30,8 @@ from occamscope.laws.evolution.compilation import (
 )  # fmt: skip
 from occamscope.laws.evolution.constants import fit_constants
 from occamscope.laws.evolution.evaluation import program_loss
-from occamscope.laws.evolution.guided import insert_guided
 from occamscope.laws.evolution.grammar import GRAMMAR, check_program
+from occamscope.laws.evolution.guided import insert_guided
 from occamscope.laws.evolution.mutation import cross, mutate
 from occamscope.laws.evolution.population import (
     HALL,
@@ -52,9 +52,7 @@ def _cost(population: Any, i: int, schedule: Any) -> float:
 
 
 @kernel(INT(STREAM, POPULATION, SCHEDULE, VALUES, SCRATCH))
-def tournament(
-    state: Any, population: Any, schedule: Any, crowd: Any, scratch: Any
-) -> int:
+def tournament(state: Any, population: Any, schedule: Any, crowd: Any, scratch: Any) -> int:
     """Member that wins among random ones.
 
     The best wins with probability p = `schedule.first`, the second best with p (1 - p), ...
@@ -166,7 +164,19 @@ def _propose(
 
 
 @kernel(
-    VOID(STREAM, POPULATION, HALL, PROBLEM, GRAMMAR, SCHEDULE, VALUES, VALUES, FLOAT, SCRATCH, INDICES)
+    VOID(
+        STREAM,
+        POPULATION,
+        HALL,
+        PROBLEM,
+        GRAMMAR,
+        SCHEDULE,
+        VALUES,
+        VALUES,
+        FLOAT,
+        SCRATCH,
+        INDICES,
+    )
 )
 def mutate_once(
     state: Any, population: Any, hall: Any, problem: Any, grammar: Any, schedule: Any,

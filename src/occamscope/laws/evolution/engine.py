@@ -2,43 +2,32 @@
 
 from __future__ import annotations
 
-import time
+import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from typing import NamedTuple
+from dataclasses import astuple, dataclass, field, replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from occamscope.errors import InputError
 from occamscope.laws.constraints import violation
-from occamscope.laws.evolution.canonical import canonicalise
+from occamscope.laws.control import SearchControl, Snapshot
+from occamscope.laws.evolution.columns import restrict, useful_columns
 from occamscope.laws.evolution.compilation import compiled_before, prepare_kernels
+from occamscope.laws.evolution.grammar import new_grammar
 from occamscope.laws.evolution.guided import LARGEST_INSERTION
-from occamscope.laws.evolution.island import evolve_island
-from occamscope.laws.evolution.mutation import Grammar
 from occamscope.laws.evolution.operators import BLOCK
-from occamscope.laws.evolution.population import (
-    HallOfFame,
-    Population,
-    new_hall,
-    new_population,
-)
 from occamscope.laws.evolution.problem import Problem, pack_problem
-from occamscope.laws.evolution.programs import absorb_scale, to_expression, to_program
-from occamscope.laws.evolution.rng import new_stream
-from occamscope.laws.evolution.schedule import Schedule, Scratch, new_scratch
-from occamscope.laws.evolution.tokens import CODES, allowed_operators
+from occamscope.laws.evolution.schedule import Schedule
+from occamscope.laws.evolution.search import Migration, Search
 from occamscope.laws.expression import Expression, parse
 from occamscope.laws.front import Front, check_data
-from occamscope.laws.loss import fit_output_scale, mean_loss
+from occamscope.laws.loss import check_weights, fit_output_scale, mean_loss
 from occamscope.laws.spec import SearchSpec
 
 Progress = Callable[[str], None]
 # Progress is reported so many times during a search.
 _REPORTS = 20
-# The frequencies of sizes forget: they are kept at about so many members.
-_MEMORY = 100_000.0
 
 
 def warm_up(progress: Progress | None = None) -> None:
@@ -79,7 +68,7 @@ class EvolutionEngine:
     fit_member: float = 0.1
     member_steps: int = 8
     # Expected share of an island's members that come from the hall of fame or another island
-    # after each visit.
+    # after each round.
     from_hall: float = 0.05
     from_islands: float = 0.02
     # Relative frequency of each kind of mutation, in the order of `mutation`.
@@ -101,16 +90,23 @@ class EvolutionEngine:
         resume_from: Front | None = None,
         progress: Progress | None = None,
         target: str = "labels",
+        *,
+        control: SearchControl | None = None,
+        base: ArrayLike | None = None,
     ) -> Front:
         """Search for laws of y in X; see `occamscope.laws.engines.Engine`.
 
         The result depends on the arguments alone, not on the number of threads or the time it
-        takes. A program that is scored on all rows counts as one evaluation; steps that fit
-        constants do not count.
+        takes (unless `control` limits the time). A program that is judged counts as one
+        evaluation, whether it was seen on all rows or turned away before; steps that fit
+        constants do not count. Columns that do not vary or that repeat an earlier one are
+        left out of the search.
 
         Parameters
         ----------
         resume_from : a front of an earlier search, whose laws join the guesses
+        control : threads, limits, progress and checkpoints
+        base : (n,) added to the law's value before the loss; only for "logistic"
 
         Raises
         ------
@@ -118,45 +114,81 @@ class EvolutionEngine:
             If data, targets or weights do not fit together, or a guess cannot be read.
         """
         X, y = check_data(X, y, spec, feature_names)
-        weight = check_weight(sample_weight, len(y))
+        given = check_weights(sample_weight, len(y))
+        weight = np.ones(len(y)) if given is None else given
+        added = _check_base(base, len(y), spec)
         earlier = [] if resume_from is None else list(resume_from.table["expression"])
         laws = [parse(text, feature_names) for text in (*guesses, *earlier)]
+        control = control or SearchControl()
         warm_up(progress)
-        search = _Search(self, spec, X[weight > 0], y[weight > 0], weight[weight > 0])
-        search.plant(laws)
-        search.run(progress)
+        rows = weight > 0
+        columns = useful_columns(X[rows], feature_names, spec)
+        names = [feature_names[k] for k in columns]
+        search = self._search(
+            X[rows][:, columns], y[rows], weight[rows], added[rows], spec, names, columns
+        )
+        if control.resume is not None:
+            search.restore(control.resume)
+        else:
+            search.plant(_usable_guesses(laws, names, spec))
+        stopped = search.run(_with_report(control, spec, progress))
+        found = [Expression(law.root, tuple(feature_names)) for law in search.laws()]
         return Front.from_expressions(
-            search.laws(feature_names), X, y, spec, feature_names,
-            engine=self.name, target=target, sample_weight=weight,
+            found, X, y, spec, feature_names, engine=self.name, target=target,
+            sample_weight=weight, stopped=stopped, base=None if base is None else added,
         )  # fmt: skip
 
+    def _search(
+        self,
+        X: NDArray[np.float64],
+        y: NDArray[np.float64],
+        weight: NDArray[np.float64],
+        base: NDArray[np.float64],
+        spec: SearchSpec,
+        names: Sequence[str],
+        columns: Sequence[int],
+    ) -> Search:
+        """Set up a search on rows of positive weight."""
+        # The first rows, on which constants of children are fitted, are a random sample.
+        order = np.random.default_rng([spec.seed, 1]).permutation(len(y))
+        capacity = spec.maxsize + LARGEST_INSERTION
+        problem = pack_problem(
+            X[order], y[order], weight[order], spec.loss, spec.free_scale, capacity,
+            spec.free_offset, base[order],
+        )  # fmt: skip
+        norm = constant_loss(y, weight, spec)
+        digest = hashlib.sha256()
+        for array in (X, y, weight, base):
+            digest.update(np.ascontiguousarray(array).tobytes())
+        digest.update(repr((astuple(self), spec, tuple(names))).encode())
+        return Search(
+            problem,
+            new_grammar(spec, names, self.weights, columns),
+            self._schedule(spec, problem, norm),
+            spec,
+            Migration(self.from_hall, self.from_islands),
+            self.crowding,
+            names,
+            digest.hexdigest(),
+        )
 
-def check_weight(sample_weight: ArrayLike | None, n: int) -> NDArray[np.float64]:
-    """Return the weights of n rows, ones if there are none.
-
-    Raises
-    ------
-    InputError
-        If there is not one finite weight >= 0 for every row, or none is above 0.
-    """
-    if sample_weight is None:
-        return np.ones(n)
-    weight = np.asarray(sample_weight, dtype=np.float64)
-    if weight.shape != (n,):
-        raise InputError(f"sample weights: expected {n} of them, got shape {weight.shape}")
-    if not np.isfinite(weight).all() or (weight < 0).any() or not (weight > 0).any():
-        raise InputError("sample weights: they must be finite, >= 0 and not all 0")
-    return weight
+    def _schedule(self, spec: SearchSpec, problem: Problem, norm: float) -> Schedule:
+        """Return how to spend the evaluations, for the kernels."""
+        child_rows = min(-(-self.child_rows // BLOCK) * BLOCK, problem.rows)
+        return Schedule(
+            self.cycles, self.entrants, self.first, self.crossover, self.temperature,
+            self.guided, self.fit_child, self.child_steps, child_rows, self.fit_member,
+            self.member_steps, norm, spec.parsimony, spec.max_constant,
+        )  # fmt: skip
 
 
 def constant_loss(y: NDArray[np.float64], weight: NDArray[np.float64], spec: SearchSpec) -> float:
     """Loss of the best constant, the unit in which losses are compared."""
-    if spec.loss == "mae":
-        median = np.full_like(y, fit_output_scale(np.ones_like(y), y, "mae", weight))
-        return max(mean_loss(median, y, "mae", weight), 1e-12)
     if not spec.is_margin:
-        mean = np.full_like(y, np.average(y, weights=weight))
-        return max(mean_loss(mean, y, spec.loss, weight), 1e-12)
+        centre = np.average(y, weights=weight)
+        if spec.loss == "mae":
+            centre = fit_output_scale(np.ones_like(y), y, "mae", weight)
+        return max(mean_loss(np.full_like(y, centre), y, spec.loss, weight), 1e-12)
     losses = []
     for sign in (np.ones_like(y), -np.ones_like(y)):
         scale = fit_output_scale(sign, y, spec.loss, weight)
@@ -164,153 +196,53 @@ def constant_loss(y: NDArray[np.float64], weight: NDArray[np.float64], spec: Sea
     return max(min(losses), 0.01)
 
 
-class _Island(NamedTuple):
-    stream: NDArray[np.uint64]
-    population: Population
+def _check_base(base: ArrayLike | None, n: int, spec: SearchSpec) -> NDArray[np.float64]:
+    """Return the rows' summands, zeros if there are none."""
+    if base is None:
+        return np.zeros(n)
+    if spec.loss != "logistic":
+        raise InputError(f"laws: base is for the logistic loss, not for {spec.loss}")
+    added = np.asarray(base, dtype=np.float64)
+    if added.shape != (n,) or not np.isfinite(added).all():
+        raise InputError(f"laws: base needs {n} finite numbers, got shape {added.shape}")
+    return added
 
 
-class _Search:
-    """The state of one search."""
-
-    def __init__(
-        self,
-        engine: EvolutionEngine,
-        spec: SearchSpec,
-        X: NDArray[np.float64],
-        y: NDArray[np.float64],
-        weight: NDArray[np.float64],
-    ) -> None:
-        self.engine, self.spec = engine, spec
-        self.random = np.random.default_rng(spec.seed)
-        order = self.random.permutation(len(y))  # the first rows are a random sample
-        capacity = spec.maxsize + LARGEST_INSERTION
-        self.problem: Problem = pack_problem(
-            X[order], y[order], weight[order], spec.loss, spec.free_scale, capacity
-        )
-        self.grammar = _grammar(engine, spec, X.shape[1])
-        self.schedule = _schedule(engine, spec, self.problem, constant_loss(y, weight, spec))
-        self.scratch: Scratch = new_scratch(capacity)
-        self.hall: HallOfFame = new_hall(spec.maxsize, capacity)
-        self.islands = [
-            _Island(new_stream(spec.seed, k), new_population(spec.population, capacity))
-            for k in range(spec.islands)
-        ]
-        self.frequency = np.ones(spec.maxsize + 1)
-        self.used = 0
-
-    def plant(self, laws: Sequence[Expression]) -> None:
-        """Put guesses into every island, in place of random members."""
-        operators = tuple(self.spec.operators)
-        fitting = [law for law in laws if violation(law, self.spec) is None]
-        for k, law in enumerate(fitting[: self.spec.population]):
-            tokens, constants = to_program(law, operators)
-            n = len(tokens)
-            for island in self.islands:
-                island.population.tokens[k, :n] = tokens
-                island.population.constants[k, :n] = constants
-                island.population.length[k] = n
-
-    def run(self, progress: Progress | None) -> None:
-        """Visit the islands in turn until the budget is used."""
-        start, reported, visit = time.perf_counter(), 0, 0
-        while self.used < self.spec.evaluations:
-            island = self.islands[visit % len(self.islands)]
-            self.used += evolve_island(
-                island.stream, island.population, self.hall, self.problem, self.grammar,
-                self.schedule, self.frequency / self.frequency[1:].sum(), self.scratch,
-                self.spec.evaluations - self.used,
-            )  # fmt: skip
-            visit += 1
-            self._count_sizes(island.population)
-            if visit >= len(self.islands):  # every island has members now
-                self._migrate(island.population)
-            if progress and self.used * _REPORTS // self.spec.evaluations > reported:
-                reported = self.used * _REPORTS // self.spec.evaluations
-                progress(self._report(time.perf_counter() - start))
-
-    def _count_sizes(self, population: Population) -> None:
-        np.add.at(self.frequency, population.length, 1.0)
-        self.frequency *= min(1.0, _MEMORY / self.frequency.sum())
-        self.frequency = np.maximum(self.frequency, 1.0)
-
-    def _migrate(self, population: Population) -> None:
-        """Replace random members by laws of the hall of fame and by other islands' members."""
-        hall, members = self.hall, self.spec.population
-        front = _front_sizes(hall.loss)
-        for _ in range(min(self.random.poisson(members * self.engine.from_hall), members)):
-            size, i = int(self.random.choice(front)), int(self.random.integers(members))
-            _replace(
-                population, i, hall.tokens[size], hall.constants[size], size,
-                hall.loss[size], hall.scale[size],
-            )  # fmt: skip
-        for _ in range(min(self.random.poisson(members * self.engine.from_islands), members)):
-            other = self.islands[int(self.random.integers(len(self.islands)))].population
-            best = np.argsort(other.loss, kind="stable")[: max(members // 2, 1)]
-            k, i = int(self.random.choice(best)), int(self.random.integers(members))
-            _replace(
-                population, i, other.tokens[k], other.constants[k], other.length[k],
-                other.loss[k], other.scale[k],
-            )  # fmt: skip
-
-    def _report(self, seconds: float) -> str:
-        sizes = _front_sizes(self.hall.loss)
-        shown = sorted({sizes[len(sizes) // 3], sizes[2 * len(sizes) // 3], sizes[-1]})
-        losses = ", ".join(f"{self.hall.loss[size]:.4g} ({size} nodes)" for size in shown)
-        return (
-            f"laws, {self.spec.loss}, seed {self.spec.seed}: {self.used:,} of "
-            f"{self.spec.evaluations:,} evaluations, {self.used / max(seconds, 1e-9):,.0f}/s, "
-            f"best losses {losses}"
-        )
-
-    def laws(self, names: Sequence[str]) -> list[Expression]:
-        """Return the hall of fame as expressions, the smallest first."""
-        found = []
-        for size in np.flatnonzero(np.isfinite(self.hall.loss)):
-            # Constants that were fitted since may have come to be 1, or changed sign.
-            tokens, constants = self.hall.tokens[size].copy(), self.hall.constants[size].copy()
-            n = canonicalise(tokens, constants, size, self.scratch.size, self.grammar.allowed, 0)
-            law = to_expression(tokens[:n], constants[:n], names)
-            if self.spec.free_scale:
-                law = absorb_scale(law, float(self.hall.scale[size]), self.spec.max_constant)
-            found.append(law)
-        return found
+def _usable_guesses(
+    laws: Sequence[Expression], names: Sequence[str], spec: SearchSpec
+) -> list[Expression]:
+    """Return the guesses that keep to the spec's limits and use columns of the search."""
+    fitting = [restrict(law, names) for law in laws if violation(law, spec) is None]
+    return [law for law in fitting if law is not None]
 
 
-def _replace(
-    population: Population, i: int, tokens: NDArray[np.int16], constants: NDArray[np.float64],
-    length: int, loss: float, scale: float,
-) -> None:  # fmt: skip
-    """Overwrite member i of a population by a newcomer."""
-    population.tokens[i], population.constants[i] = tokens, constants
-    population.length[i], population.loss[i], population.scale[i] = length, loss, scale
-    population.birth[i] = population.clock[0]
-    population.clock[0] += 1
+def _with_report(
+    control: SearchControl, spec: SearchSpec, progress: Progress | None
+) -> SearchControl:
+    """Let a search report lines of text, too: about `_REPORTS` of them in all."""
+    if progress is None:
+        return control
+    reported = 0
+
+    def watch(seen: Snapshot) -> None:
+        nonlocal reported
+        if control.watch:
+            control.watch(seen)
+        part = seen.evaluations * _REPORTS // seen.budget
+        if part > reported:
+            reported = part
+            progress(describe(seen, spec))
+
+    every = control.watch_every_s if control.watch else 0.0
+    return replace(control, watch=watch, watch_every_s=every)
 
 
-def _front_sizes(loss: NDArray[np.float64]) -> NDArray[np.int64]:
-    """Sizes at which the hall of fame has a smaller loss than at all smaller sizes."""
-    before = np.concatenate([[np.inf], np.minimum.accumulate(loss)[:-1]])
-    return np.flatnonzero(loss < before)
-
-
-def _grammar(engine: EvolutionEngine, spec: SearchSpec, features: int) -> Grammar:
-    """Return what programs may consist of, for the kernels."""
-    operators = tuple(spec.operators)
-    return Grammar(
-        np.array([CODES[name] for name in operators], dtype=np.int16),
-        allowed_operators(operators),
-        np.array(engine.weights, dtype=np.float64),
-        features,
-        spec.maxsize,
-        int(spec.free_scale),
+def describe(seen: Snapshot, spec: SearchSpec) -> str:
+    """Say in a line where a search stands."""
+    rows = seen.rows
+    shown = sorted({len(rows) // 3, 2 * len(rows) // 3, len(rows) - 1}) if rows else []
+    losses = ", ".join(f"{rows[k][1]:.4g} ({rows[k][0]} nodes)" for k in shown)
+    return (
+        f"laws, {spec.loss}, seed {spec.seed}: {seen.evaluations:,} of {seen.budget:,} "
+        f"evaluations, {seen.evaluations / max(seen.seconds, 1e-9):,.0f}/s, best losses {losses}"
     )
-
-
-def _schedule(engine: EvolutionEngine, spec: SearchSpec, problem: Problem, norm: float) -> Schedule:
-    """Return how to spend the evaluations, for the kernels."""
-    child_rows = min(-(-engine.child_rows // BLOCK) * BLOCK, problem.rows)
-    return Schedule(
-        engine.cycles, engine.entrants, engine.first, engine.crossover, engine.temperature,
-        engine.crowding, engine.guided, engine.fit_child, engine.child_steps, child_rows,
-        engine.fit_member, engine.member_steps, norm, spec.parsimony, spec.max_constant,
-    )  # fmt: skip

@@ -234,9 +234,7 @@ def loss_gradient(
     for row in range(0, rows, BLOCK):
         root = run_block(tokens, n, problem, left, slot, row)
         sweep_down(tokens, n, problem, left, slot, needed, scale, 0)
-        total += loss_derivatives(
-            problem, root, row, np.float32(scale), np.float32(offset), slope
-        )
+        total += loss_derivatives(problem, root, row, np.float32(scale), np.float32(offset), slope)
         if not total < np.inf:
             return np.inf
         column[count] = root

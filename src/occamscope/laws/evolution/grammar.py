@@ -3,6 +3,7 @@
 The plain version on trees, which the tests compare with this one, is
 `occamscope.laws.constraints`.
 """
+# ruff: noqa: SIM110 - plain comparisons and loops compile fastest
 
 from __future__ import annotations
 

@@ -105,9 +105,7 @@ def _refit_members(
                 tokens, constants, n, complexity, problem, hall, population.loss[i], False, used
             )
             if loss < population.loss[i]:
-                put_member(
-                    population, i, tokens, constants, n, complexity, loss, scale, offset
-                )
+                put_member(population, i, tokens, constants, n, complexity, loss, scale, offset)
 
 
 @kernel(VOID(HALL, INT, PROBLEM, GRAMMAR, SCHEDULE, SCRATCH, INDICES, INT))
@@ -212,9 +210,7 @@ def evolve_island(
             break
         heat = 1.0 - cycle / schedule.cycles
         if uniform(state) < schedule.crossover:
-            cross_once(
-                state, population, hall, problem, grammar, schedule, crowd, scratch, used
-            )
+            cross_once(state, population, hall, problem, grammar, schedule, crowd, scratch, used)
         else:
             mutate_once(
                 state, population, hall, problem, grammar, schedule, frequency, crowd, heat,

@@ -5,15 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import types
 
 from occamscope.laws.evolution.compilation import (
-    FLOAT,
     INT,
-    PAIR,
     SINGLE,
     VECTOR,
-    VOID,
     kernel,
 )
 from occamscope.laws.evolution.fastmath import (

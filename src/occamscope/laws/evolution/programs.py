@@ -78,22 +78,40 @@ def _power_as_products(node: Node) -> Node:
     return product if exponent > 0 else call("inv", product)
 
 
-def absorb_scale(law: Expression, scale: float, largest: float) -> Expression:
-    """Multiply a law by a positive factor, if its constants can take it up.
+def absorb_output(law: Expression, scale: float, offset: float, largest: float) -> Expression:
+    """Write s f + b as one law, if its constants can take up s and b.
 
-    A law whose output scale is free may come in any unit. Where no more nodes are needed, it
-    is written in the unit of the loss, in which a margin of 1 suffices; else it stays.
+    A law whose output scale and offset are free may come in any unit. Where no more nodes are
+    needed, it is written in the unit of the loss, in which a margin of 1 suffices; else it
+    stays.
 
     Parameters
     ----------
+    scale, offset : positive factor s and summand b
     largest : bound on the absolute value of a constant
     """
     root = _scaled(law.root, scale)
+    if root is not None and offset != 0.0:
+        root = _shifted(root, offset)
     if root is None or complexity(root) != complexity(law.root):
         return law
-    scaled = Expression(root, law.names)
-    fits = all(abs(value) <= largest for value in scaled.constants())
-    return scaled if fits else law
+    changed = Expression(root, law.names)
+    fits = all(abs(value) <= largest for value in changed.constants())
+    return changed if fits else law
+
+
+def _shifted(node: Node, summand: float) -> Node | None:
+    """Return the tree of a tree plus `summand`, of the same form; None if there is none."""
+    if node.kind == CONSTANT_KIND:
+        return constant(node.value + summand)
+    if node.kind not in ("+", "-"):
+        return None
+    left, right = node.operands
+    part = _shifted(left, summand)
+    if part:
+        return call(node.kind, part, right)
+    part = _shifted(right, summand if node.kind == "+" else -summand)
+    return part and call(node.kind, left, part)
 
 
 def _scaled(node: Node, factor: float) -> Node | None:

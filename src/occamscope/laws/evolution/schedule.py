@@ -18,7 +18,6 @@ class Schedule(NamedTuple):
     first: float  # probability that the best of them wins
     crossover: float  # share of children with two parents
     temperature: float  # how much worse than its parent a child may be, in units of `norm`
-    crowding: float  # how much a size costs by its share of the population
     guided: float  # share of children by guided insertion
     fit_child: float  # share of other children whose constants are fitted
     child_steps: int  # Gauss-Newton steps for a child
@@ -30,7 +29,7 @@ class Schedule(NamedTuple):
     largest: float  # bound on the absolute value of a constant
 
 
-SCHEDULE = types.NamedTuple([INT, INT, *[FLOAT] * 6, INT, INT, FLOAT, INT, *[FLOAT] * 3], Schedule)
+SCHEDULE = types.NamedTuple([INT, INT, *[FLOAT] * 5, INT, INT, FLOAT, INT, *[FLOAT] * 3], Schedule)
 
 
 class Scratch(NamedTuple):
