@@ -175,7 +175,7 @@ def rashomon_set(
     table = table.assign(
         cluster=_clusters(laws, uses, decisions, settings.cluster_distance),
         latex=[parse(text, names).latex() for text in table["expression"]],
-        variables=[" ".join(uses.columns[own]) for own in uses.to_numpy()],
+        variables=[" ".join(uses.columns[own]) for own in uses.to_numpy(dtype=bool)],
     )[list(TABLE_COLUMNS)]
     order = table.sort_values(["cluster", "law"], kind="stable").index.to_numpy()
     table, laws, decisions = table.loc[order], [laws[i] for i in order], decisions[order]
@@ -269,7 +269,7 @@ def _clusters(
     from scipy.cluster.hierarchy import fcluster, linkage  # slow to import
     from scipy.spatial.distance import squareform
 
-    variables = [set(uses.columns[own]) for own in uses.to_numpy()]
+    variables = [set(uses.columns[own]) for own in uses.to_numpy(dtype=bool)]
     terms = [set(terms_of(law)) for law in laws]
     gaps = np.zeros((len(laws), len(laws)))
     for i in range(len(laws)):
