@@ -101,10 +101,11 @@ def choose_law(rows: pd.DataFrame, settings: ChoiceSettings | None = None) -> Ha
             f"laws: no law has at most {settings.max_complexity} nodes; raise "
             "laws.choice.max_complexity or the search's budget"
         )
-    errors = small["validation_standard_error"]
-    fixed = settings.tolerance >= 0
+    allowed = settings.standard_errors * small["validation_standard_error"]
+    if settings.tolerance >= 0:
+        allowed[:] = settings.tolerance
     return simplest_within(
-        small.assign(allowed=settings.tolerance if fixed else settings.standard_errors * errors), "validation_balanced_accuracy", "allowed",
+        small.assign(allowed=allowed), "validation_balanced_accuracy", "allowed",
         tie="validation_hinge", larger_is_better=True,
     )  # fmt: skip
 
