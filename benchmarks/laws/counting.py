@@ -67,7 +67,8 @@ def operon_length(law: Expression) -> int:
     forms = [law.root]
     try:
         core = _affine(law.root).core
-        forms += [] if core is None else [core]
+        if core is not None:
+            forms += [core, *_in_other_units(core)]
     except (OverflowError, ZeroDivisionError):
         pass
     return min(_length(_without_frame(form)) for form in forms)
@@ -91,6 +92,19 @@ def _without_frame(node: Node) -> Node:
             break
         node = right if left.kind == CONSTANT else left
     return node
+
+
+def _in_other_units(core: Node) -> list[Node]:
+    """Return the sum divided by each of its terms' factors in turn: one factor less each."""
+    terms = [_affine(term.root) for _, term in Expression(core, ()).terms()]
+    sums = []
+    for unit in {term.factor for term in terms if term.core is not None} - {1.0}:
+        scaled = [_node(_Affine(term.factor / unit, term.core, 0.0)) for term in terms]
+        total = scaled[0]
+        for term in scaled[1:]:
+            total = call("+", total, term)
+        sums.append(total)
+    return sums
 
 
 def _length(node: Node) -> int:
@@ -131,8 +145,9 @@ def _affine(node: Node) -> _Affine:
         return _Affine(1.0, node, 0.0)
     parts = [_affine(operand) for operand in node.operands]
     if all(part.core is None for part in parts):
-        value = Expression(node, ()).evaluate(np.empty((1, 0)))[0]
-        return _Affine(0.0, None, float(value))
+        numbers = tuple(constant(part.offset) for part in parts)
+        folded = Expression(Node(node.kind, node.value, operands=numbers), ())
+        return _Affine(0.0, None, float(folded.evaluate(np.empty((1, 0)))[0]))
     if node.kind == "neg":
         return _Affine(-parts[0].factor, parts[0].core, -parts[0].offset)
     if node.kind == "-":

@@ -2,7 +2,7 @@
 
     python benchmarks/laws/real_tables.py --jobs 2
 
-Ten binary tables (`tables`), five stratified folds, 20 processor seconds a search, one thread,
+Ten binary tables (`keel`), five stratified folds, 20 processor seconds a search, one thread,
 operators + - * square. Of an engine's laws of at most 15 nodes (PySR's count; only the sign of a
 law matters here, so its scale is free, its threshold is not) the one with the best balanced
 accuracy on the training rows is taken, the smaller one of equals. Each law is tried as it came
@@ -18,10 +18,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from counting import sign_law, written_out
+from keel import FOLDS, TABLES, folds
 from peers import ENGINES, Found, Options, balancing_weights, fit
 from problems import Problem
 from study import Cell, arguments, cells, markdown, report, run, versions
-from tables import FOLDS, TABLES, folds
 
 from occamscope.errors import InputError
 from occamscope.laws.expression import Expression, parse
