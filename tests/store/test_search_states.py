@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from occamscope.laws.control import SearchState
 from occamscope.store.provenance import DamagedFileError
-from occamscope.store.search_states import read_search_state, write_search_state
+from occamscope.store.search_states import find_search_state, read_search_state, write_search_state
 
 STATE = SearchState(
     "abc123",
@@ -140,3 +140,12 @@ def test_a_foreign_file_is_refused_with_the_remedy(tmp_path, content):
 def test_a_missing_file_is_said_to_be_missing(tmp_path):
     with pytest.raises(DamagedFileError, match="missing"):
         read_search_state(tmp_path / "a")
+
+
+def test_a_search_that_has_not_begun_has_no_state(tmp_path):
+    assert find_search_state(tmp_path / "a") is None
+    write_search_state(tmp_path / "a", STATE)
+    assert_equal(find_search_state(tmp_path / "a"), STATE)
+    (tmp_path / "a").write_bytes(b"")
+    with pytest.raises(DamagedFileError):
+        find_search_state(tmp_path / "a")

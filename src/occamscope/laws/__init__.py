@@ -1,1 +1,48 @@
-"""Short symbolic expressions that classify."""
+"""Short symbolic expressions that classify or predict.
+
+>>> from occamscope.laws import LawClassifier
+
+Names are loaded when they are first used: importing this package is quick and loads neither
+numpy's companions nor the search's kernels. `__init__.pyi` tells the same to type checkers.
+"""
+
+import importlib
+
+# Names and the modules below this package that define them; relative, because the digest of a
+# script's code follows full module names, and a script that parses a law needs no estimator.
+_MODULES = {
+    "LawClassifier": "classifier",
+    "LawRegressor": "regressor",
+    "JointFront": "joint_front",
+    "fit_multiclass": "multiclass",
+    "SearchSpec": "spec",
+    "SearchControl": "control",
+    "SearchState": "control",
+    "Snapshot": "control",
+    "Front": "front",
+    "merge_fronts": "front",
+    "Expression": "expression",
+    "parse": "expression",
+    "complexity_of": "constraints",
+    "violation": "constraints",
+    "ENGINES": "engines",
+    "EngineError": "engines",
+    "get_engine": "engines",
+    "warm_up": "evolution.engine",
+}
+
+__all__ = sorted(_MODULES)
+
+
+def __getattr__(name: str) -> object:
+    """Load a name of `__all__` on its first use."""
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(importlib.import_module(f"{__name__}.{_MODULES[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    """Names of the package, loaded or not."""
+    return sorted({*globals(), *__all__})

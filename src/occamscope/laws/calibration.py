@@ -3,7 +3,6 @@
 from dataclasses import asdict, dataclass
 
 import numpy as np
-from scipy.optimize import minimize
 from scipy.special import expit
 
 from occamscope.errors import InputError
@@ -25,7 +24,7 @@ class Platt:
         return asdict(self)
 
 
-def fit_platt(scores: np.ndarray, labels: np.ndarray) -> Platt:
+def fit_platt(scores: np.ndarray, labels: np.ndarray, weight: np.ndarray | None = None) -> Platt:
     """Fit the two numbers of Platt's sigmoid on the calibration part.
 
     Platt (1999) with his smoothed targets, (n+ + 1)/(n+ + 2) and 1/(n- + 2), so that perfectly
@@ -37,6 +36,8 @@ def fit_platt(scores: np.ndarray, labels: np.ndarray) -> Platt:
     scores : ndarray, shape (n,)
         Decision scores, positive class above 0.
     labels : ndarray of 0/1, shape (n,)
+    weight : ndarray, shape (n,), optional
+        How often each row counts, relative to the others. Platt's smoothing counts rows.
 
     Raises
     ------
@@ -48,26 +49,45 @@ def fit_platt(scores: np.ndarray, labels: np.ndarray) -> Platt:
     if not n_positive or not n_negative:
         raise InputError("the calibration part holds one class only; make it larger")
     target = np.where(positive, (n_positive + 1) / (n_positive + 2), 1 / (n_negative + 2))
+    weight = np.ones_like(scores) if weight is None else np.asarray(weight, np.float64)
+    share = weight / weight.sum()
     # Scores of any size: the fit runs on standardised ones.
-    scale = max(float(scores.std()), 1e-12)
-    x = scores / scale
+    centre, scale = float(scores.mean()), max(float(scores.std()), 1e-12)
+    start = np.array([0.0, np.log((n_positive + 1) / (n_negative + 1))])
+    slope, offset = _newton((scores - centre) / scale, target, share, start)
+    if slope < 0:
+        # The loss is convex: no sigmoid that rises is better than the flat one.
+        mean = float(share @ target)
+        slope, offset = 0.0, float(np.log(mean / (1 - mean)))
+    return Platt(slope / scale, offset - slope * centre / scale)
 
-    def loss(theta: np.ndarray) -> tuple[float, np.ndarray]:
+
+def _newton(
+    x: np.ndarray, target: np.ndarray, share: np.ndarray, theta: np.ndarray
+) -> tuple[float, float]:
+    """Minimise the mean logistic loss of theta[0] x + theta[1] by Newton's method, damped."""
+
+    def loss(theta: np.ndarray) -> float:
         logit = theta[0] * x + theta[1]
-        value = np.logaddexp(0, logit) - target * logit
-        slope = expit(logit) - target
-        return float(value.mean()), np.array([(slope * x).mean(), slope.mean()])
+        return float(share @ (np.logaddexp(0, logit) - target * logit))
 
-    start = np.array([1.0, np.log((n_positive + 1) / (n_negative + 1))])
-    fitted = minimize(
-        loss,
-        start,
-        jac=True,
-        method="L-BFGS-B",
-        bounds=[(0, None), (None, None)],
-        options={"ftol": 1e-14, "gtol": 1e-10, "maxiter": 500},
-    )
-    return Platt(float(fitted.x[0] / scale), float(fitted.x[1]))
+    value = loss(theta)
+    for _ in range(100):
+        p = expit(theta[0] * x + theta[1])
+        gradient = np.array([share @ ((p - target) * x), share @ (p - target)])
+        if np.abs(gradient).max() < 1e-13:
+            break
+        curve = share * p * (1 - p)
+        cross = curve @ x
+        hessian = np.array([[curve @ (x * x) + 1e-12, cross], [cross, curve.sum() + 1e-12]])
+        step = np.linalg.solve(hessian, gradient)
+        size = 1.0
+        while (lower := loss(theta - size * step)) > value - 1e-4 * size * (gradient @ step):
+            size /= 2
+            if size < 1e-10:
+                return float(theta[0]), float(theta[1])
+        theta, value = theta - size * step, lower
+    return float(theta[0]), float(theta[1])
 
 
 def reliability(

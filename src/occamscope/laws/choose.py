@@ -9,8 +9,7 @@ does not pay for a longer law.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,8 +17,16 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from occamscope.errors import InputError
-from occamscope.laws.expression import parse
 from occamscope.laws.loss import mean_loss
+from occamscope.laws.validation import (
+    balanced_standard_error,
+    decision_values,
+    sign_accuracies,
+    simplest_within,
+    with_columns,
+)
+
+__all__ = ["ChoiceSettings", "balanced_standard_error", "choose_law", "validation_columns"]
 
 VALIDATION_COLUMNS = (
     "validation_accuracy",
@@ -46,11 +53,12 @@ def validation_columns(
 ) -> pd.DataFrame:
     """Add how each law does on validation crops.
 
-    A law says "positive" where f > 0; where f is undefined (nan) it is wrong.
+    A law says "positive" where s f + b > 0; where that is undefined (nan) it is wrong.
 
     Parameters
     ----------
-    rows : laws with the columns `expression` and `output_scale`
+    rows : laws with the columns `expression`, `output_scale` and, if there is one,
+        `output_offset`
     X : (n, d) validation data
     labels : (n,) class of each crop, 0/1 or -1/+1
     feature_names : names of the columns of X
@@ -58,7 +66,7 @@ def validation_columns(
     Returns
     -------
     The rows with `validation_accuracy`, `validation_balanced_accuracy`, the latter's
-    `validation_standard_error`, and `validation_hinge` (mean hinge of `output_scale` x f).
+    `validation_standard_error`, and `validation_hinge` (mean hinge of s f + b).
 
     Raises
     ------
@@ -66,29 +74,12 @@ def validation_columns(
         If the labels do not hold both classes.
     """
     y = _signed_labels(labels)
-    X = np.asarray(X, dtype=np.float64)
-    records = []
-    for text, scale in zip(rows["expression"], rows["output_scale"], strict=True):
-        values = parse(text, feature_names).evaluate(X)
-        with np.errstate(over="ignore"):
-            hinge = mean_loss(scale * values, y, "hinge")
-        records.append((*_accuracies(values, y), hinge))
-    columns = pd.DataFrame(records, columns=list(VALIDATION_COLUMNS), index=rows.index)
-    return rows.assign(**{name: columns[name].astype(float) for name in VALIDATION_COLUMNS})
+    values = decision_values(rows, X, feature_names)
+    records = [(*sign_accuracies(v, y), mean_loss(v, y, "hinge")) for v in values]
+    return with_columns(rows, VALIDATION_COLUMNS, records)
 
 
-def balanced_standard_error(correct: Sequence[int], total: Sequence[int]) -> float:
-    """Standard error of the mean of two classes' accuracies.
-
-    Each class's variance is p(1 - p)/n with p = (correct + 1)/(n + 2) (Laplace), so that a
-    perfect score on few crops does not pass for certain.
-    """
-    shares = [(k + 1) / (n + 2) for k, n in zip(correct, total, strict=True)]
-    variances = [p * (1 - p) / n for p, n in zip(shares, total, strict=True)]
-    return math.sqrt(sum(variances)) / len(variances)
-
-
-def choose_law(rows: pd.DataFrame, settings: ChoiceSettings | None = None) -> int:
+def choose_law(rows: pd.DataFrame, settings: ChoiceSettings | None = None) -> Hashable:
     """Return the index label of the chosen row; the rule stands at the head of this module.
 
     Ties that remain go to the expression that comes first in the alphabet, so that the
@@ -110,21 +101,13 @@ def choose_law(rows: pd.DataFrame, settings: ChoiceSettings | None = None) -> in
             f"laws: no law has at most {settings.max_complexity} nodes; raise "
             "laws.choice.max_complexity or the search's budget"
         )
-    order = small.sort_values(
-        ["validation_balanced_accuracy", "complexity", "validation_hinge", "expression"],
-        ascending=[False, True, True, True],
-        kind="stable",
-    )
-    best = order.iloc[0]
-    allowed = settings.tolerance
-    if allowed < 0:
-        allowed = settings.standard_errors * best["validation_standard_error"]
-    # A rounding error must not decide at the edge of the band.
-    floor = best["validation_balanced_accuracy"] - allowed - 1e-12
-    near = order[order["validation_balanced_accuracy"] >= floor]
-    return near.sort_values(["complexity", "validation_hinge", "expression"], kind="stable").index[
-        0
-    ]
+    allowed = settings.standard_errors * small["validation_standard_error"]
+    if settings.tolerance >= 0:
+        allowed[:] = settings.tolerance
+    return simplest_within(
+        small.assign(allowed=allowed), "validation_balanced_accuracy", "allowed",
+        tie="validation_hinge", larger_is_better=True,
+    )  # fmt: skip
 
 
 def _signed_labels(labels: ArrayLike) -> NDArray[np.float64]:
@@ -136,12 +119,3 @@ def _signed_labels(labels: ArrayLike) -> NDArray[np.float64]:
     if len(np.unique(y)) < 2:
         raise InputError("laws: the validation part holds one class only; enlarge it")
     return y
-
-
-def _accuracies(values: NDArray[np.float64], y: NDArray[np.float64]) -> tuple[float, float, float]:
-    """Return accuracy, balanced accuracy and its standard error of the signs of f."""
-    right = np.where(y > 0, values > 0, values <= 0)
-    total = [int(np.sum(y > 0)), int(np.sum(y < 0))]
-    correct = [int(np.sum(right & (y > 0))), int(np.sum(right & (y < 0)))]
-    balanced = (correct[0] / total[0] + correct[1] / total[1]) / 2
-    return float(np.mean(right)), balanced, balanced_standard_error(correct, total)

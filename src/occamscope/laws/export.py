@@ -6,8 +6,11 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from occamscope.laws.text import ATOM, EXPONENT, PRODUCT, SIGN, SUM, print_tree
 from occamscope.laws.tree import CONSTANT, POWER, VARIABLE, Node, walk
+from occamscope.laws.tree import evaluate as tree_value
 
 if TYPE_CHECKING:
     import sympy
@@ -88,14 +91,14 @@ class _Latex:
 
     def unary(self, node: Node) -> tuple[str, int]:
         operand = node.operands[0]
-        inner = self.show(operand)[0]
         if node.kind in ("square", "cube", POWER):
             exponent = {"square": 2, "cube": 3}.get(node.kind, int(node.value))
             return f"{self.bracket(operand, ATOM)}^{{{exponent}}}", EXPONENT
-        if node.kind == "inv":
-            return rf"\frac{{1}}{{{inner}}}", PRODUCT
         if node.kind == "neg":
             return f"-{self.bracket(operand, EXPONENT)}", SIGN
+        inner = self.show(operand)[0]  # once: a second time at every level takes 2^depth steps
+        if node.kind == "inv":
+            return rf"\frac{{1}}{{{inner}}}", PRODUCT
         if node.kind == "sqrt":
             return rf"\sqrt{{{inner}}}", ATOM
         if node.kind == "abs":
@@ -104,7 +107,11 @@ class _Latex:
 
 
 def to_sympy(node: Node, evaluate: bool = True) -> sympy.Expr:
-    """Build the sympy expression of real symbols from the tree."""
+    """Build the sympy expression of real symbols from the tree.
+
+    A part without variables that has no finite value is infinite or nan, as in
+    `tree.evaluate`: sympy would go on to numbers of any size, or to complex ones.
+    """
     import sympy  # slow to import, needed only here
 
     minus_one = sympy.Integer(-1)
@@ -114,6 +121,8 @@ def to_sympy(node: Node, evaluate: bool = True) -> sympy.Expr:
             return sympy.Float(part.value)
         if part.kind == VARIABLE:
             return sympy.Symbol(part.name, real=True)
+        if evaluate and not np.isfinite(number := _number(part)):
+            return sympy.nan if np.isnan(number) else sympy.oo if number > 0 else -sympy.oo
         args = [build(operand) for operand in part.operands]
         return combine(part, args)
 
@@ -140,6 +149,14 @@ def to_sympy(node: Node, evaluate: bool = True) -> sympy.Expr:
         return sympy.Mul(a, b, evaluate=evaluate)
 
     return build(node)
+
+
+def _number(node: Node) -> float:
+    """Value of a part without variables; 0 of any other."""
+    if any(part.kind == VARIABLE for part in walk(node)):
+        return 0.0
+    with np.errstate(all="ignore"):
+        return float(tree_value(node, {}))
 
 
 def to_torch(node: Node, names: Sequence[str]) -> Callable[[torch.Tensor], torch.Tensor]:

@@ -180,9 +180,11 @@ class Expression:
         InputError
             If a key is missing or the expression is not one of the whitelist.
         """
-        missing = {"expression", "names"} - set(data)
-        if missing:
-            raise InputError(f"law: the key '{min(missing)}' is missing")
+        if not isinstance(data, Mapping):
+            raise InputError(f"law: expected an object with keys, got {type(data).__name__}")
+        for key in ("expression", "names"):
+            if key not in data:
+                raise InputError(f"law: the key '{key}' is missing")
         return parse(data["expression"], data["names"])
 
 

@@ -1,4 +1,4 @@
-"""A whitelist parser for expressions: no eval, no sympify.
+"""A whitelist parser for expressions: no eval, no sympify, no recursion.
 
 Grammar, loosest binding first, as in Python and sympy:
 
@@ -9,6 +9,9 @@ Grammar, loosest binding first, as in Python and sympy:
     atom    = number | name | function "(" sum ")" | "(" sum ")"
 
 A minus right before a number is part of the number, unless a power follows.
+
+Length and depth are limited, so that any text costs bounded time and memory and every
+function that walks through a parsed tree stays far from Python's own limits.
 """
 
 from __future__ import annotations
@@ -16,16 +19,16 @@ from __future__ import annotations
 import keyword
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from typing import NamedTuple, NoReturn
 
 from occamscope.errors import InputError
 from occamscope.laws.tree import SEARCH_OPERATORS, Node, call, constant, power, variable
 
-MAX_LENGTH = 4000  # characters
-MAX_TOKENS = 600
-MAX_NESTING = 60  # brackets, functions and signs inside one another
+MAX_LENGTH = 20_000  # characters
+MAX_TOKENS = 1_200  # numbers, names, signs and brackets
+MAX_DEPTH = 150  # operators inside one another, and open brackets
 MAX_EXPONENT = 9
 
 FUNCTIONS = frozenset(name for name, arity in SEARCH_OPERATORS.items() if name.isalpha())
@@ -39,6 +42,10 @@ _TOKEN = re.compile(
     r"|(?P<sign>\*\*|[-+*/^()])"
 )
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_POWERS = ("**", "^")
+# How tightly an operator binds; a sign in front binds more than a product.
+_BINDING = {"+": 1, "-": 1, "*": 2, "/": 2, "neg": 3}
+_LONGEST_SHOWN = 40  # characters of a word in a message
 
 
 class Token(NamedTuple):
@@ -49,24 +56,43 @@ class Token(NamedTuple):
     position: int
 
 
+class _Part(NamedTuple):
+    """A finished operand and its depth."""
+
+    node: Node
+    depth: int
+
+
+class _Waiting(NamedTuple):
+    """What waits for operands: an operator's name, or "(" with its function if it has one."""
+
+    sign: str
+    function: str = ""
+
+
 def check_names(names: Sequence[str]) -> tuple[str, ...]:
     """Return the variable names after a check that an expression can use them.
 
     Raises
     ------
     InputError
-        If a name is no plain ASCII identifier, is a function or reserved, or comes twice.
+        If a name is no plain ASCII identifier, is a function or reserved, or comes twice; or
+        if the names are no list.
     """
+    if isinstance(names, str | bytes | Mapping) or not isinstance(names, Iterable):
+        raise InputError(f"variable names: expected a list of names, got {type(names).__name__}")
+    names = tuple(names)
     for name in names:
         if not isinstance(name, str) or not _NAME.fullmatch(name):
             raise InputError(
-                f"variable name {name!r}: use ASCII letters, digits and '_', no digit first"
+                f"variable name {_shown(ascii(name))}: use ASCII letters, digits and '_', "
+                "no digit first"
             )
         if name in FUNCTIONS or name in _ALIASES or name in _RESERVED:
             raise InputError(f"variable name '{name}' has a meaning of its own; rename it")
     if len(set(names)) != len(names):
         raise InputError("variable names: a name comes twice")
-    return tuple(names)
+    return names
 
 
 def parse_tree(text: str, names: Sequence[str]) -> Node:
@@ -75,7 +101,8 @@ def parse_tree(text: str, names: Sequence[str]) -> Node:
     Raises
     ------
     InputError
-        If the text is anything but an expression of the grammar; with the position.
+        If the text is anything but an expression of the grammar, or larger than the limits;
+        with the position.
     """
     if not isinstance(text, str):
         raise InputError(f"expression: expected text, got {type(text).__name__}")
@@ -86,41 +113,52 @@ def parse_tree(text: str, names: Sequence[str]) -> Node:
 
 def tokenize(text: str) -> list[Token]:
     """Split the text into tokens, the last one of kind "end"."""
-    tokens, position = [], 0
+    tokens: list[Token] = []
+    position = 0
     while position < len(text):
         match = _TOKEN.match(text, position)
         if match is None:
             _fail(text, position, f"unexpected character {text[position]!a}")
         if match.lastgroup != "space":
             tokens.append(Token(str(match.lastgroup), match.group(), position))
+        if len(tokens) > MAX_TOKENS:
+            _fail(text, position, f"more than {MAX_TOKENS} numbers, names and signs")
         position = match.end()
-    if len(tokens) > MAX_TOKENS:
-        raise InputError(f"expression: {len(tokens)} terms and signs; at most {MAX_TOKENS}")
     return [*tokens, Token("end", "", len(text))]
 
 
 def _fail(text: str, position: int, problem: str, hint: str = "") -> NoReturn:
     """Raise the parser's error: the text around the problem and its position from 1."""
-    start = max(position - 20, 0)
-    excerpt = text[start : position + 20].encode("ascii", "backslashreplace").decode()
-    raise InputError(f"expression: {problem} at position {position + 1}, near '{excerpt}'{hint}")
+    excerpt = text[max(position - 20, 0) : position + 20]
+    raise InputError(f"expression: {problem} at position {position + 1}, near {excerpt!a}{hint}")
+
+
+def _shown(word: str) -> str:
+    """Cut a word that is too long for a message."""
+    return word if len(word) <= _LONGEST_SHOWN else word[: _LONGEST_SHOWN - 3] + "..."
 
 
 class _Parser:
-    """Reads one expression by precedence climbing."""
+    """Reads one expression with a stack of operands and a stack of what waits for them.
+
+    Two states take turns: `operand` reads up to the end of one operand, `operator` what may
+    follow it (Dijkstra's shunting yard).
+    """
 
     def __init__(self, text: str, names: frozenset[str]) -> None:
         self.text, self.names = text, names
         self.tokens = tokenize(text)
         self.index = 0
-        self.nesting = 0
+        self.operands: list[_Part] = []
+        self.waiting: list[_Waiting] = []
+        self.brackets = 0  # of those that wait
 
     @property
     def token(self) -> Token:
         return self.tokens[self.index]
 
-    def fail(self, problem: str, token: Token | None = None) -> NoReturn:
-        _fail(self.text, (token or self.token).position, problem)
+    def fail(self, problem: str, token: Token | None = None, hint: str = "") -> NoReturn:
+        _fail(self.text, (token or self.token).position, problem, hint)
 
     def take(self) -> Token:
         token = self.token
@@ -131,50 +169,109 @@ class _Parser:
         """Take the next token if it is one of the signs."""
         return self.take() if self.token.kind == "sign" and self.token.text in signs else None
 
-    def expect(self, sign: str) -> None:
-        if not self.accept(sign):
-            self.fail(f"expected '{sign}', found {self.describe()}")
-
     def describe(self) -> str:
-        return "the end" if self.token.kind == "end" else f"'{self.token.text}'"
+        return "the end" if self.token.kind == "end" else f"'{_shown(self.token.text)}'"
 
     def parse(self) -> Node:
-        node = self.sum()
-        if self.token.kind != "end":
-            self.fail(f"expected an operator, found {self.describe()}")
-        return node
+        self.operand()
+        while self.operator():
+            self.operand()
+        return self.operands[0].node
 
-    def sum(self) -> Node:
-        node = self.product()
-        while sign := self.accept("+", "-"):
-            node = call(sign.text, node, self.product())
-        return node
+    # ---------------------------------------------------------------- the two states
 
-    def product(self) -> Node:
-        node = self.factor()
-        while sign := self.accept("*", "/"):
-            node = call(sign.text, node, self.factor())
-        return node
+    def operand(self) -> None:
+        """Read signs, functions and opening brackets up to a number or a variable."""
+        while True:
+            token = self.take()
+            if token.kind == "number":
+                self.push(constant(self.number(token)))
+                return
+            if token.kind == "name" and token.text in self.names:
+                self.push(variable(token.text))
+                return
+            if token.kind == "name":
+                self.wait("(", token, self.function(token))
+            elif token.text == "(":
+                self.wait("(", token)
+            elif token.text == "-" and self.is_plain_number():
+                self.push(constant(-self.number(self.take())))
+                return
+            elif token.text == "-":
+                self.wait("neg", token)
+            else:
+                self.index -= token.kind != "end"
+                self.fail(f"expected a number, a variable or '(', found {self.describe()}")
 
-    def factor(self) -> Node:
-        if not self.accept("-"):
-            return self.power()
-        after = self.tokens[min(self.index + 1, len(self.tokens) - 1)]
-        if self.token.kind == "number" and after.text not in ("**", "^"):
-            return constant(-self.number())
-        self.enter()
-        node = call("neg", self.factor())
-        self.nesting -= 1
-        return node
+    def operator(self) -> bool:
+        """Read what follows an operand; True if another operand must come."""
+        while True:
+            if self.accept(*_POWERS):
+                self.raise_to(self.exponent())
+            elif sign := self.accept(*"+-*/"):
+                self.settle(_BINDING[sign.text])
+                self.wait(sign.text, sign)
+                return True
+            elif self.brackets and self.accept(")"):
+                self.settle()
+                self.brackets -= 1
+                function = self.waiting.pop().function
+                if function:
+                    self.apply(function, 1)
+            elif self.token.kind == "end" and not self.brackets:
+                self.settle()
+                return False
+            else:
+                wanted = "')' or an operator" if self.brackets else "an operator"
+                self.fail(f"expected {wanted}, found {self.describe()}")
 
-    def power(self) -> Node:
-        base = self.atom()
-        if not self.accept("**", "^"):
-            return base
-        node = power(base, self.exponent())
-        if self.token.text in ("**", "^"):
+    # ---------------------------------------------------------------- the two stacks
+
+    def wait(self, sign: str, token: Token, function: str = "") -> None:
+        """Let an operator or bracket wait for its operand."""
+        self.waiting.append(_Waiting(sign, function))
+        self.brackets += sign == "("
+        if self.brackets > MAX_DEPTH:
+            self.fail(f"brackets nested more than {MAX_DEPTH} deep", token)
+
+    def settle(self, binding: int = 0) -> None:
+        """Apply what waits and binds at least so tightly, up to the last bracket."""
+        while self.waiting and _BINDING.get(self.waiting[-1].sign, -1) >= binding:
+            sign = self.waiting.pop().sign
+            self.apply(sign, SEARCH_OPERATORS[sign])
+
+    def push(self, node: Node, depth: int = 1) -> None:
+        if depth > MAX_DEPTH:
+            before = self.tokens[max(self.index - 1, 0)]
+            self.fail(f"operators nested more than {MAX_DEPTH} deep", before)
+        self.operands.append(_Part(node, depth))
+
+    def apply(self, operator: str, arity: int) -> None:
+        """Replace the last operands by the operator's node."""
+        parts = self.operands[-arity:]
+        del self.operands[-arity:]
+        node = call(operator, *(part.node for part in parts))
+        self.push(node, 1 + max(part.depth for part in parts))
+
+    def raise_to(self, exponent: int) -> None:
+        """Replace the last operand by a power of it."""
+        base = self.operands.pop()
+        self.push(power(base.node, exponent), 1 + base.depth)
+        if self.token.text in _POWERS:
             self.fail("a power of a power needs brackets")
-        return node
+
+    # ---------------------------------------------------------------- tokens
+
+    def is_plain_number(self) -> bool:
+        """True if the next token is a number to which no power is applied."""
+        after = self.tokens[min(self.index + 1, len(self.tokens) - 1)]
+        return self.token.kind == "number" and after.text not in _POWERS
+
+    def number(self, token: Token) -> float:
+        value = float(token.text)
+        if not math.isfinite(value):
+            self.fail(f"number {_shown(token.text)} is out of range", token)
+        return value
 
     def exponent(self) -> int:
         """Read a whole exponent, a negative one with or without brackets."""
@@ -182,9 +279,9 @@ class _Parser:
         start, sign = self.token, -1 if self.accept("-") else 1
         if self.token.kind != "number":
             self.fail(f"expected a whole number as exponent, found {self.describe()}")
-        value = sign * self.number()
-        if bracket:
-            self.expect(")")
+        value = sign * self.number(self.take())
+        if bracket and not self.accept(")"):
+            self.fail(f"expected ')', found {self.describe()}")
         if not value.is_integer() or value in (0, 1) or abs(value) > MAX_EXPONENT:
             self.fail(
                 f"exponent {value:g}: allowed are whole numbers from -{MAX_EXPONENT} to "
@@ -193,43 +290,15 @@ class _Parser:
             )
         return int(value)
 
-    def atom(self) -> Node:
-        if self.token.kind == "number":
-            return constant(self.number())
-        if self.token.kind == "name":
-            return self.name()
-        if not self.accept("("):
-            self.fail(f"expected a number, a variable or '(', found {self.describe()}")
-        return self.bracketed()
-
-    def name(self) -> Node:
-        token = self.take()
-        if token.text in self.names:
-            return variable(token.text)
+    def function(self, token: Token) -> str:
+        """Return the function that a name stands for, past its opening bracket."""
         function = _ALIASES.get(token.text, token.text)
         if function not in FUNCTIONS:
-            near = get_close_matches(token.text, [*self.names, *FUNCTIONS], n=1)
+            word = _shown(token.text)
+            short = len(token.text) <= _LONGEST_SHOWN
+            near = get_close_matches(word, [*self.names, *FUNCTIONS], n=1) if short else []
             hint = f"; did you mean '{near[0]}'?" if near else ""
-            problem = f"'{token.text}' is no known variable or function"
-            _fail(self.text, token.position, problem, hint)
-        self.expect("(")
-        return call(function, self.bracketed())
-
-    def bracketed(self) -> Node:
-        self.enter()
-        node = self.sum()
-        self.nesting -= 1
-        self.expect(")")
-        return node
-
-    def enter(self) -> None:
-        self.nesting += 1
-        if self.nesting > MAX_NESTING:
-            self.fail(f"brackets or signs nested more than {MAX_NESTING} deep")
-
-    def number(self) -> float:
-        token = self.take()
-        value = float(token.text)
-        if not math.isfinite(value):
-            self.fail(f"number {token.text} is out of range", token)
-        return value
+            self.fail(f"'{word}' is no known variable or function", token, hint)
+        if not self.accept("("):
+            self.fail(f"expected '(', found {self.describe()}")
+        return function

@@ -74,6 +74,11 @@ def read_search_state(path: str | Path) -> SearchState:
         ) from error
 
 
+def find_search_state(path: str | Path) -> SearchState | None:
+    """Return the state in a file, None if there is no such file yet; else as `read_search_state`."""
+    return read_search_state(path) if Path(path).exists() else None
+
+
 def _plain(value: object) -> object:
     """Turn numpy's numbers and paths into what JSON can hold."""
     if isinstance(value, np.generic):

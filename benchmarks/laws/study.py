@@ -1,0 +1,123 @@
+"""Runs the cells of a study in processes of one thread, and keeps what is finished.
+
+A cell is one (task, engine, seed). Its row is appended to the study's CSV as soon as it is
+done; a study that is started again skips the rows that are there.
+"""
+
+from __future__ import annotations
+
+import argparse
+import multiprocessing
+import os
+import tempfile
+import time
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pandas as pd
+
+RESULTS = Path(__file__).resolve().parents[1] / "results"
+# One thread in whatever library a cell calls; read by them when they are loaded.
+ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
+
+
+class Cell(NamedTuple):
+    """One search: what, by whom, with which seed, for how many processor seconds."""
+
+    task: str
+    engine: str
+    seed: int
+    seconds: float
+
+
+def arguments(question: str) -> argparse.Namespace:
+    """Read the options that all studies share."""
+    parser = argparse.ArgumentParser(description=question)
+    parser.add_argument("--quick", action="store_true", help="a few cells of a second or two")
+    parser.add_argument("--jobs", type=int, default=1, help="processes side by side")
+    parser.add_argument("--engines", nargs="+", help="only these")
+    parser.add_argument("--tasks", nargs="+", help="only these")
+    options = parser.parse_args()
+    # A smoke run leaves the results alone.
+    options.results = Path(tempfile.mkdtemp()) if options.quick else RESULTS
+    return options
+
+
+def cells(
+    options: argparse.Namespace,
+    tasks: Iterable[str],
+    engines: Iterable[str],
+    seeds: int,
+    seconds: float,
+    quick_seconds: float = 2.0,
+) -> list[Cell]:
+    """List a study's cells, the seeds outermost: what is cut short is balanced."""
+    if options.quick:
+        seeds, seconds = 1, quick_seconds
+    tasks = [task for task in tasks if not options.tasks or task in options.tasks]
+    engines = [engine for engine in engines if not options.engines or engine in options.engines]
+    return [
+        Cell(task, engine, seed, seconds)
+        for seed in range(seeds) for task in tasks for engine in engines
+    ]  # fmt: skip
+
+
+def run(
+    path: Path, cells: Sequence[Cell], work: Callable[[Cell], dict[str, Any]], jobs: int
+) -> pd.DataFrame:
+    """Do the cells that are not in the file yet; return all rows of the given cells.
+
+    Parameters
+    ----------
+    work : function of a module's top level, called in a process of its own
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    done = set()
+    if path.exists():
+        keys = pd.read_csv(path, dtype={"task": str})[list(Cell._fields)]
+        done = {Cell(*row) for row in keys.itertuples(index=False)}
+    waiting = [cell for cell in cells if cell not in done]
+    os.environ.update(dict.fromkeys(ONE_THREAD, "1"))
+    context = multiprocessing.get_context("spawn")
+    start = time.perf_counter()
+    with ProcessPoolExecutor(jobs, mp_context=context, max_tasks_per_child=1) as pool:
+        futures = {pool.submit(work, cell): cell for cell in waiting}
+        for k, future in enumerate(as_completed(futures), 1):
+            cell, row = futures[future], future.result()
+            frame = pd.DataFrame([{**cell._asdict(), **row}])
+            frame.to_csv(path, mode="a", header=not path.exists(), index=False)
+            minutes = (time.perf_counter() - start) / 60
+            print(
+                f"{k}/{len(waiting)}, {minutes:.0f} min: {cell.task}, {cell.engine}, "
+                f"seed {cell.seed}",
+                flush=True,
+            )
+    rows = pd.read_csv(path, dtype={"task": str}).fillna({"law": ""})
+    wanted = set(cells)
+    keep = [Cell(*row) in wanted for row in rows[list(Cell._fields)].itertuples(index=False)]
+    return rows[keep].reset_index(drop=True)
+
+
+def versions() -> str:
+    """Say which versions were compared."""
+    names = ("numba", "pyoperon", "gplearn")
+    return ", ".join(f"{name} {version(name)}" for name in names)
+
+
+def markdown(table: pd.DataFrame, formats: dict[str, str] | None = None) -> str:
+    """Write a table in Markdown; `formats` by column, as for str.format."""
+    shown = table.astype(object)
+    for name, pattern in (formats or {}).items():
+        shown[name] = ["-" if pd.isna(value) else pattern.format(value) for value in table[name]]
+    lines = [list(shown.columns), ["---"] * len(shown.columns), *shown.astype(str).values.tolist()]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def report(path: Path, parts: Iterable[str]) -> None:
+    """Print the parts and write them to a Markdown file."""
+    text = "\n\n".join(parts) + "\n"
+    path.write_text(text)
+    print("\n" + text)

@@ -1,0 +1,252 @@
+"""Which laws of several classes go together: a beam search over their combinations.
+
+Each class brings a pool of laws; none, with f = 0, is always among them, because a summand
+common to all classes changes no probability: one class, or more, can do without a law. A
+combination is a state; its complexity is the sum of its laws'. The search goes through the
+complexities from below. In every state that beats all smaller ones it replaces one class's law
+by a larger one, in all possible ways, and estimates what that gives by refitting the newcomer's
+scale and offset alone: a logistic regression with the other classes as its base. For the most
+promising states of each complexity all constants are refitted together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from occamscope.laws.constraints import complexity_of
+from occamscope.laws.expression import Expression
+from occamscope.laws.front import ROUNDING
+from occamscope.laws.joint_fit import JointLaw, JointProblem
+from occamscope.laws.softmax import Array, rest_values
+from occamscope.laws.tree import CONSTANT, Node, constant, replace
+
+# Steps of the joint fit of a state, and of Newton's method in an estimate.
+FIT_STEPS, ESTIMATE_STEPS = 6, 5
+# An estimate's step changes a row's value by about so much at most.
+LONGEST_STEP = 4.0
+
+
+@dataclass(frozen=True)
+class State:
+    """A joint law with its total complexity and its loss on the rows of the search."""
+
+    joint: JointLaw
+    complexity: int
+    loss: float
+
+    @property
+    def key(self) -> tuple[str, ...]:
+        """The structures of the laws: states of one key differ in constants alone."""
+        return tuple("" if law is None else structure(law) for law in self.joint.laws)
+
+
+class Pool:
+    """The laws known for one class: one of each structure, with the latest constants."""
+
+    def __init__(self, problem: JointProblem) -> None:
+        self.problem = problem
+        self.laws: list[Expression] = []
+        self.keys: list[str] = []
+        self.sizes: list[int] = []
+        self._columns: list[Array] = []
+        self._units: list[float] = []
+
+    def add(self, law: Expression) -> None:
+        """Take up a law, unless it is undefined or the same in every row."""
+        with np.errstate(all="ignore"):
+            values = law.evaluate(self.problem.X)
+            unit = float(np.sqrt(self.problem.share @ values**2))
+        if not (np.isfinite(values).all() and np.isfinite(unit) and np.ptp(values) > 0):
+            return
+        if unit < 1e-150:  # its square vanishes in float64
+            return
+        key = structure(law)
+        if key not in self.keys:
+            self.keys.append(key)
+            self.laws.append(law)
+            self.sizes.append(complexity_of(law, self.problem.spec))
+            self._columns.append(values / unit)
+            self._units.append(unit)
+        place = self.keys.index(key)
+        self.laws[place], self._units[place] = law, unit
+        self._columns[place] = values / unit
+
+    def estimates(self, joint: JointLaw, decision: Array, k: int, members: Sequence[int]) -> (
+        list[tuple[float, JointLaw]]
+    ):  # fmt: skip
+        """Estimate the loss with each of some members as the law of class k.
+
+        Returns the losses and the joint laws that have them, constants not refitted.
+        """
+        spec = self.problem.spec
+        columns = np.column_stack([self._columns[m] for m in members])
+        laws = [self.laws[m] for m in members]
+        units = np.array([self._units[m] for m in members])
+        shifts = np.array([spec.free_offset or shifted(law, 0.0) is not None for law in laws])
+        start = 0.0 if spec.free_scale else units
+        losses, scales, offsets = fit_newcomers(
+            self.problem, decision, joint.offsets[k], k, columns, start, spec.free_scale, shifts
+        )
+        found = []
+        for law, loss, scale, offset in zip(laws, losses, scales / units, offsets, strict=True):
+            if not np.isfinite(loss):
+                found.append((np.inf, joint))
+                continue
+            if not spec.free_offset and offset != 0.0:
+                law, offset = shifted(law, offset / scale) or law, 0.0
+            new = joint.with_class(k, law, float(scale), joint.offsets[k] + float(offset))
+            found.append((float(loss), new))
+        return found
+
+
+def structure(law: Expression) -> str:
+    """Text of a law without the values of its constants."""
+
+    def blank(node: Node) -> Node:
+        return constant(1.0) if node.kind == CONSTANT else node
+
+    return Expression(replace(law.root, blank), law.names).to_text()
+
+
+def shifted(law: Expression, summand: float) -> Expression | None:
+    """Return law + summand where a constant of its top-level sum can take it up, else None."""
+    root = _shifted(law.root, summand)
+    return None if root is None else Expression(root, law.names)
+
+
+def _shifted(node: Node, summand: float) -> Node | None:
+    if node.kind == CONSTANT:
+        return constant(node.value + summand)
+    if node.kind not in ("+", "-"):
+        return None
+    left, right = node.operands
+    new = _shifted(left, summand)
+    if new:
+        return Node(node.kind, operands=(new, right))
+    new = _shifted(right, summand if node.kind == "+" else -summand)
+    return new and Node(node.kind, operands=(left, new))
+
+
+def fit_newcomers(
+    problem: JointProblem, decision: Array, origin: float, k: int, columns: Array,
+    start: Array | float, free_scale: bool, free_offset: Array,
+) -> tuple[Array, Array, Array]:  # fmt: skip
+    """Fit scale and offset of many candidates for one class's law, the other classes fixed.
+
+    Newton's method on the logistic loss with a base, all candidates at a time.
+
+    Parameters
+    ----------
+    decision : (n, K) decision values; those of class k are not used
+    origin : the class's value where the candidate is 0
+    columns : (n, m) values of the candidates, of mean square 1
+    start : scale at the start, which stays unless it is free
+    free_offset : (m,) whether a candidate has a free summand as well
+
+    Returns
+    -------
+    losses, scales, offsets : (m,) each; the loss is infinite where the best scale is not
+        positive
+    """
+    hit, share = problem.hit[:, k], problem.share
+    rest = rest_values(decision, k)
+    with np.errstate(invalid="ignore"):
+        other = (1.0 - hit) * (rest - decision[np.arange(len(rest)), problem.y])
+    fixed = float(share @ np.where(hit > 0, 0.0, other))
+    m = columns.shape[1]
+    scale, offset = np.zeros(m) + start, np.zeros(m)
+    best = np.full((3, m), np.inf)
+    sign = 2.0 * hit - 1.0
+    for _ in range(ESTIMATE_STEPS + 1):
+        value = columns * scale + offset + (origin - rest)[:, None]
+        loss = share @ np.logaddexp(0.0, -sign[:, None] * value) + fixed
+        better = (loss < best[0]) & ((scale > 0) | (not free_scale))
+        best[:, better] = np.stack([loss, scale, offset])[:, better]
+        wrong = 0.5 * (1.0 + np.tanh(0.5 * value))
+        slope = share[:, None] * (wrong - hit[:, None])
+        bend = share[:, None] * wrong * (1.0 - wrong)
+        g_scale, g_offset = (slope * columns).sum(axis=0), slope.sum(axis=0) * free_offset
+        curved = bend * columns
+        h_ss = (curved * columns).sum(axis=0) + 1e-9
+        h_so, h_oo = curved.sum(axis=0) * free_offset, bend.sum(axis=0) + 1e-9
+        if not free_scale:
+            g_scale, h_so = np.zeros(m), np.zeros(m)
+        determinant = np.maximum(h_ss * h_oo - h_so * h_so, 1e-18)
+        step_s = -(h_oo * g_scale - h_so * g_offset) / determinant
+        step_o = -(h_ss * g_offset - h_so * g_scale) / determinant
+        longest = np.maximum(np.abs(step_s) + np.abs(step_o), LONGEST_STEP) / LONGEST_STEP
+        scale, offset = scale + step_s / longest, offset + step_o / longest
+    return best[0], best[1], best[2]
+
+
+class Beam:
+    """The states known so far, and the search for more."""
+
+    def __init__(self, problem: JointProblem, pools: Sequence[Pool], width: int) -> None:
+        self.problem, self.pools, self.width = problem, pools, width
+        self.states: dict[int, dict[tuple[str, ...], State]] = {}
+        self._waiting: dict[int, dict[tuple[str, ...], tuple[float, JointLaw]]] = {}
+
+    def run(
+        self, start: Sequence[State], enough: Callable[[], bool] = lambda: False
+    ) -> list[State]:
+        """Search from some states; return all that were fitted and beat the smaller ones.
+
+        The smallest come first, of equal complexity the best.
+
+        Parameters
+        ----------
+        start : states to go on from
+        enough : asked before each complexity whether to end here
+        """
+        for state in start:
+            self._keep(state)
+        done, record, found = -1, np.inf, []
+        while levels := [c for c in {*self._waiting, *self.states} if c > done]:
+            done = min(levels)
+            self._fit(done)
+            best = self._best(done, record)
+            if not enough():
+                for state in best:
+                    self._expand(state)
+            found += best
+            record = min([record, *(state.loss for state in best)])
+        return found
+
+    def _keep(self, state: State) -> None:
+        level = self.states.setdefault(state.complexity, {})
+        known = level.get(state.key)
+        if np.isfinite(state.loss) and (known is None or state.loss < known.loss):
+            level[state.key] = state
+
+    def _fit(self, complexity: int) -> None:
+        """Fit the most promising new states of one complexity."""
+        waiting = self._waiting.pop(complexity, {})
+        order = sorted(waiting.items(), key=lambda item: (item[1][0], item[0]))
+        for _, (_, joint) in order[: self.width + 1]:
+            fitted, loss = self.problem.fit(joint, FIT_STEPS)
+            self._keep(State(fitted, complexity, loss))
+
+    def _best(self, complexity: int, record: float) -> list[State]:
+        """The best states of one complexity that beat the record of all smaller ones."""
+        own = sorted(self.states.get(complexity, {}).values(), key=lambda s: (s.loss, s.key))
+        return [s for s in own if s.loss < record * (1.0 - ROUNDING)][: self.width]
+
+    def _expand(self, state: State) -> None:
+        """Estimate all states that differ from one in a single, larger law."""
+        decision = state.joint.decision(self.problem.X)
+        for k, pool in enumerate(self.pools):
+            law = state.joint.laws[k]
+            size = 0 if law is None else complexity_of(law, self.problem.spec)
+            larger = [m for m, other in enumerate(pool.sizes) if other > size]
+            if not larger:
+                continue
+            estimates = pool.estimates(state.joint, decision, k, larger)
+            for m, (loss, joint) in zip(larger, estimates, strict=True):
+                level = self._waiting.setdefault(state.complexity - size + pool.sizes[m], {})
+                key = (*state.key[:k], pool.keys[m], *state.key[k + 1 :])
+                if loss < min(state.loss, level[key][0] if key in level else np.inf):
+                    level[key] = (loss, joint)

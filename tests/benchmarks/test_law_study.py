@@ -1,0 +1,70 @@
+"""Scores and the running of studies."""
+
+from pathlib import Path
+from typing import Any
+
+import judging
+import numpy as np
+import pytest
+from peers import Found
+from problems import Problem, planted
+from study import Cell, markdown, run
+
+from occamscope.laws.loss import mean_loss
+
+
+def double(cell: Cell) -> dict[str, Any]:
+    """A cell's work: leaves a mark, so that a second call would be seen."""
+    with Path(cell.task).open("a") as marks:
+        marks.write("x")
+    return {"twice": 2 * cell.seed}
+
+
+def test_a_study_goes_on_where_it_was_stopped(tmp_path: Path) -> None:
+    marks = [tmp_path / name for name in "ab"]
+    first = [Cell(str(marks[0]), "engine", 1, 2.0)]
+    both = [*first, Cell(str(marks[1]), "engine", 4, 2.0)]
+    run(tmp_path / "study.csv", first, double, 1)
+    rows = run(tmp_path / "study.csv", both, double, 2)
+    assert sorted(rows["twice"]) == [2, 8]
+    assert [mark.read_text() for mark in marks] == ["x", "x"]
+    # Another time limit is another cell.
+    assert len(run(tmp_path / "study.csv", [first[0]._replace(seconds=3.0)], double, 1)) == 1
+    assert marks[0].read_text() == "xx"
+
+
+def test_markdown_formats_numbers_and_shows_what_is_missing() -> None:
+    import pandas as pd
+
+    table = pd.DataFrame({"name": ["a"], "x": [0.12345], "y": [np.nan]})
+    expected = "| name | x | y |\n| --- | --- | --- |\n| a | 0.123 | - |"
+    assert markdown(table, {"x": "{:.3f}", "y": "{:.1f}"}) == expected
+
+
+def test_the_planted_law_is_judged_with_its_scale_written_out() -> None:
+    problem = planted("product", 2_000)
+    judged = judging.judge(problem, [Found(problem.truth, 9)], "hinge")
+    plain = judging.best_within(judged, "pysr", 9)
+    scaled = judging.best_within(judged, "pysr", 11)
+    assert plain and scaled
+    assert plain.pysr == 9 and plain.train == pytest.approx(0.403, abs=0.001)
+    assert scaled.pysr == 11 and scaled.train < 0.245 < plain.train
+    values = scaled.law.evaluate(problem.X)
+    assert mean_loss(values, problem.y, "hinge") == pytest.approx(scaled.train)
+    # By Operon's count scale and offset are free, and 0.8*z22 is one node.
+    free = judging.best_within(judged, "operon", 5)
+    assert free and free.train == scaled.train
+    assert judging.best_within(judged, "operon", 4) is None
+
+
+def test_a_regression_law_gets_its_least_squares_frame() -> None:
+    X = np.random.default_rng(0).normal(size=(200, 2))
+    y = 3 * X[:, 0] * X[:, 1] - 7
+    problem = Problem("toy", False, X, y, X, y, ("a", "b"))
+    best = judging.best_within(judging.judge(problem, [Found("a*b", 3)], "mse"), "pysr", 7)
+    assert best and best.pysr == 7 and best.test == pytest.approx(0, abs=1e-20)
+
+
+def test_laws_that_are_undefined_on_the_data_are_not_judged() -> None:
+    problem = planted("ring", 500)
+    assert judging.judge(problem, [Found("log(z1)", 2), Found("1/0", 3)], "hinge") == []
