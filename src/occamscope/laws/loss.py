@@ -221,7 +221,7 @@ def fit_output_affine(
     """Factor s > 0 and summand b that minimise the mean margin loss of s f + b.
 
     Newton's method on both numbers (the hinge as the limit of smooth majorisers, Hunter and
-    Lange 2004), then the exact best s for that b / s. The result is never worse than the best
+    Lange 2004), with the exact best factor on both in between. The result is never worse than the best
     factor alone, which has b = 0. If f has undefined values, (1, 0).
 
     Parameters
@@ -241,8 +241,8 @@ def fit_output_affine(
     centre = float(np.mean(f))
     x = np.column_stack([(f - centre) / unit, np.ones_like(f)])
     theta = np.zeros(2)
-    for smooth in (1.0, 0.3, 0.1, 0.03, 0.01, 1e-3, 1e-4, 1e-5):
-        for _ in range(8):
+    for smooth in (1.0, 0.3, 0.1, 0.03, 0.01, 1e-3, 1e-4):
+        for _ in range(12):
             slope, curvature = _margin_derivatives(y * (x @ theta + added), loss, smooth)
             hessian = (x * (w * curvature)[:, None]).T @ x
             hessian += 1e-9 * np.trace(hessian) * np.eye(2) + 1e-300 * np.eye(2)
@@ -252,11 +252,13 @@ def fit_output_affine(
                 break
         if not theta[0] > 0:
             continue
-        shift = theta[1] / theta[0] * unit - centre
-        scale = fit_output_scale(f + shift, y, loss, w, base)
-        value = mean_loss(scale * (f + shift) + added, y, loss, w)
+        # Along the ray Newton's steps on a majoriser are short: here the best point is exact.
+        theta = theta * fit_output_scale(x @ theta, y, loss, w, base)
+        scale = theta[0] / unit
+        offset = theta[1] - scale * centre
+        value = mean_loss(scale * f + offset + added, y, loss, w)
         if value < lowest:
-            best, lowest = (scale, scale * shift), value
+            best, lowest = (float(scale), float(offset)), value
     return best
 
 

@@ -35,8 +35,8 @@ from occamscope.laws.evolution.problem import HINGE, LOGISTIC, PROBLEM, SQUARED_
 SMALLEST_SCALE, LARGEST_SCALE = 1e-6, 1e6
 # Relative precision of the loss at the best scale.
 SCALE_TOLERANCE = 3e-5
-# Newton steps for scale and offset together.
-_AFFINE_STEPS = 12
+# Scale and offset together: so many times some Newton steps, then the best common factor.
+_AFFINE_RAYS, _AFFINE_STEPS = 6, 6
 
 
 @kernel(VOID(PROBLEM, INT, INT), VECTOR)
@@ -253,51 +253,70 @@ def _least_squares(problem: Any, rows: int) -> Any:
     return scale, wy / w - scale * wf / w
 
 
+@kernel(VOID(PROBLEM, INT, SINGLE))
+def _shift_all(problem: Any, rows: int, shift: np.float32) -> None:
+    """Turn margins y f of the first rows into y (f + shift)."""
+    for row in range(0, rows, BLOCK):
+        shift_margins(problem, row, shift)
+
+
+@kernel(types.UniTuple(FLOAT, 6)(PROBLEM, INT, FLOAT, FLOAT, FLOAT))
+def _sum_affine(problem: Any, rows: int, s: float, b: float, smooth: float) -> Any:
+    """Sum of `affine_derivatives` over the first rows."""
+    loss, gs, gb, hss, hsb, hbb = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
+    for row in range(0, rows, BLOCK):
+        part = affine_derivatives(problem, row, np.float32(s), np.float32(b), np.float32(smooth))
+        loss += part[0]
+        gs += part[1]
+        gb += part[2]
+        hss += part[3]
+        hsb += part[4]
+        hbb += part[5]
+    return loss, gs, gb, hss, hsb, hbb
+
+
 @kernel(TRIPLE(PROBLEM, INT, FLOAT))
 def fit_affine(problem: Any, rows: int, budget: float) -> Any:
     """Smallest loss of s f + b over s > 0 and b on the first rows, with that s and b.
 
-    Newton's method on both, for the hinge on majorisers that become sharper; then the exact
-    best s for that b / s. Infinite if the loss is undefined or above the budget. The plain
+    Newton's method on both, for the hinge on majorisers that become sharper, with the exact
+    best factor on both in between. Infinite if the loss is undefined or above the budget. The plain
     version is `occamscope.laws.loss.fit_output_affine`.
     """
     s, b = _least_squares(problem, rows)
     best, best_s, best_b = np.inf, SMALLEST_SCALE, 0.0
-    smooth = 1.0
-    for _ in range(_AFFINE_STEPS):
-        if not abs(s) < np.inf or not abs(b) < np.inf:
+    smooth = 0.5
+    for _ in range(_AFFINE_RAYS):
+        for _ in range(_AFFINE_STEPS):
+            s = min(max(s, SMALLEST_SCALE), LARGEST_SCALE)
+            loss, gs, gb, hss, hsb, hbb = _sum_affine(problem, rows, s, b, smooth)
+            if loss < best:
+                best, best_s, best_b = loss, s, b
+            determinant = hss * hbb - hsb * hsb
+            if not hbb > 0.0 or not abs(gs) < np.inf or not determinant < np.inf:
+                break
+            if (s <= SMALLEST_SCALE and gs >= 0.0) or not determinant > 1e-9 * hss * hbb:
+                b -= gb / hbb
+            else:
+                s -= (hbb * gs - hsb * gb) / determinant
+                b -= (hss * gb - hsb * gs) / determinant
+        if not best < np.inf:
+            return np.inf, 1.0, 0.0
+        if s <= SMALLEST_SCALE:  # f is of no use: the best constant
+            sign = 1.0 if b > 0.0 else -1.0
+            loss = _sum_affine(problem, rows, SMALLEST_SCALE, sign, smooth)[0]
+            if loss < best:
+                best, best_s, best_b = loss, SMALLEST_SCALE, sign
             break
-        s = min(max(s, SMALLEST_SCALE), LARGEST_SCALE)
-        loss, gs, gb, hss, hsb, hbb = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
-        for row in range(0, rows, BLOCK):
-            part = affine_derivatives(
-                problem, row, np.float32(s), np.float32(b), np.float32(smooth)
-            )
-            loss += part[0]
-            gs += part[1]
-            gb += part[2]
-            hss += part[3]
-            hsb += part[4]
-            hbb += part[5]
+        # Along the ray Newton's steps on a majoriser are short: here the best point is exact.
+        shift = np.float32(b / s)
+        _shift_all(problem, rows, shift)
+        loss, s = fit_scale(problem, rows, np.inf, -np.inf)
+        _shift_all(problem, rows, -shift)
+        b = s * shift
         if loss < best:
             best, best_s, best_b = loss, s, b
-        if not hbb > 0.0:
-            break
-        determinant = hss * hbb - hsb * hsb
-        if s <= SMALLEST_SCALE and gs >= 0.0 or not determinant > 1e-9 * hss * hbb:
-            b -= gb / hbb
-        else:
-            s, b = s - (hbb * gs - hsb * gb) / determinant, b - (hss * gb - hsb * gs) / determinant
-        smooth = max(0.6 * smooth, 0.02)
-    if not best < np.inf:
-        return np.inf, 1.0, 0.0
-    if best_s > SMALLEST_SCALE:
-        shift = best_b / best_s
-        for row in range(0, rows, BLOCK):
-            shift_margins(problem, row, np.float32(shift))
-        loss, s = fit_scale(problem, rows, np.inf, -np.inf)
-        if loss < best:
-            best, best_s, best_b = loss, s, s * shift
+        smooth *= 0.4
     if best > budget:
         return np.inf, 1.0, 0.0
     return best, best_s, best_b
