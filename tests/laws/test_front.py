@@ -10,7 +10,6 @@ from occamscope.laws.front import (
     COLUMNS,
     LOSS_FLOOR,
     Front,
-    format_front,
     merge_fronts,
     pareto_front,
     scores,
@@ -188,9 +187,3 @@ def test_merging_nothing_gives_an_empty_table():
 def test_order_of_the_searches_does_not_change_the_merged_table():
     a, b = front(seed=1), front(seed=2)
     pd.testing.assert_frame_equal(merge_fronts([a, b]), merge_fronts([b, a]))
-
-
-def test_printed_table_points_at_the_pick():
-    lines = format_front(front().table, pick=1).splitlines()
-    assert ">>>>" in lines[2]
-    assert ">>>>" not in lines[1]

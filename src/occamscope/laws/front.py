@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from occamscope.errors import InputError
 from occamscope.laws.constraints import complexity_of, violation
+from occamscope.laws.display import front_html, front_text
 from occamscope.laws.expression import Expression, parse
 from occamscope.laws.loss import (
     check_targets,
@@ -71,6 +72,14 @@ class Front:
 
     def __len__(self) -> int:
         return len(self.table)
+
+    def __str__(self) -> str:
+        return front_text(self)
+
+    __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        return front_html(self)
 
     def expression(self, row: int) -> Expression:
         """Return the law in that row (0 is the smallest)."""
@@ -260,17 +269,3 @@ def _on_front(rows: pd.DataFrame, measure: str) -> pd.Series:
 def _below(value: pd.Series, other: pd.Series) -> pd.Series:
     """True where a value is lower than another one by more than rounding."""
     return value < other - ROUNDING * other.abs().where(np.isfinite(other), 0.0)
-
-
-def format_front(rows: pd.DataFrame, pick: int | None = None) -> str:
-    """Write the table as PySR prints it, with >>>> before the picked row (its index)."""
-    shown = pd.DataFrame(
-        {
-            "pick": ["" if index != pick else ">>>>" for index in rows.index],
-            "complexity": rows["complexity"],
-            "loss": rows["loss"].map("{:.4g}".format),
-            "score": rows["score"].map("{:.3g}".format),
-            "expression": rows["expression"],
-        }
-    )
-    return shown.to_string(index=False)
