@@ -24,7 +24,7 @@ def insertions(kernels, text, y, X, operators=("+", "-", "*", "square"), count=6
     for _ in range(count):
         out, values = np.zeros(40, np.int16), np.zeros(40)
         m = insert_guided(
-            state, grammar, token, constant, n, size, packed, packed.rows, 1.0, 0.0, out, values
+            state, grammar, token, constant, n, size, packed, packed.rows, 32, 1.0, 0.0, out, values
         )
         if m:
             found.append(to_expression(out[:m], values[:m], kernels.names))

@@ -142,8 +142,8 @@ def _propose(
         if guided:
             m = insert_guided(
                 state, grammar, tokens, constants, n, scratch.other_size, problem,
-                schedule.child_rows, population.scale[parent], population.offset[parent],
-                scratch.tokens, scratch.constants,
+                schedule.child_rows, schedule.products, population.scale[parent],
+                population.offset[parent], scratch.tokens, scratch.constants,
             )  # fmt: skip
         else:
             m = mutate(

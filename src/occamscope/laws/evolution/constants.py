@@ -17,25 +17,33 @@ from occamscope.laws.evolution.compilation import (
     kernel,
 )
 from occamscope.laws.evolution.evaluation import loss_at, loss_gradient, program_loss
+from occamscope.laws.evolution.operators import BLOCK
 from occamscope.laws.evolution.problem import PROBLEM
+from occamscope.laws.evolution.scaling import margin_moments
 from occamscope.laws.evolution.tokens import CONSTANT
 
-# Damping relative to the curvature: at the start, after a step that failed, after a good one.
-_DAMPING, _RAISE, _LOWER = 1e-3, 8.0, 0.2
+# Damping relative to the majoriser's curvature: at the start, after a step that failed, after a
+# good one. So many steps may fail in a row.
+_DAMPING, _RAISE, _LOWER, _FAILURES = 3e-2, 6.0, 0.3, 4
+# Hinge and mae are smoothed less with every step, down to a share of the problem's width.
+_SHARPEN, _SHARPEST = 0.8, 0.1
+# A law that is of no use yet would have an output scale of 0, from where no constant matters:
+# its values start at least this large (root mean square).
+_USEFUL = 0.3
 # A step that gains less than this share of the loss is the last.
 _SMALL_GAIN = 1e-5
 
 
-@kernel(FLAG(MATRIX, VALUES, INT, FLOAT, MATRIX, VALUES))
+@kernel(FLAG(MATRIX, VALUES, VALUES, INT, FLOAT, MATRIX, VALUES))
 def solve_damped(
-    hessian: Any, gradient: Any, size: int, damping: float, factor: Any, step: Any
+    hessian: Any, gradient: Any, bound: Any, size: int, damping: float, factor: Any, step: Any
 ) -> bool:
-    """Solve (H + damping diag H) step = -g by Cholesky's method; False if H is not definite."""
+    """Solve (H + damping diag B) step = -g by Cholesky's method; False if it is not definite."""
     for i in range(size):
         for j in range(i + 1):
             value = hessian[i, j]
             if i == j:
-                value += damping * value + 1e-12 * (1.0 + value)
+                value += damping * bound[i] + 1e-9 * bound[i] + 1e-12
             for k in range(j):
                 value -= factor[i, k] * factor[j, k]
             if i != j:
@@ -84,6 +92,17 @@ def _count_constants(tokens: Any, n: int) -> int:
     return count
 
 
+@kernel(FLOAT(PROBLEM, INT))
+def _size_of_margins(problem: Any, rows: int) -> float:
+    """Root mean square of a law's values, which `program_loss` has left as margins."""
+    total, second = 0.0, 0.0
+    for row in range(0, rows, BLOCK):
+        w, _, wmm = margin_moments(problem, row)
+        total += w
+        second += wmm
+    return max(np.sqrt(second / total), 1e-30)
+
+
 @kernel(FLAG(TOKENS, VALUES, INT, PROBLEM, INT, INT, FLOAT))
 def fit_constants(
     tokens: Any, constants: Any, n: int, problem: Any, rows: int, steps: int, largest: float
@@ -107,35 +126,49 @@ def fit_constants(
     if count == 0:
         return False
     loss, scale, offset = program_loss(tokens, constants, n, problem, rows, np.inf)
+    if not loss < np.inf:
+        return False
+    output, new_output = np.empty(2), np.empty(2)
+    output[0], output[1] = scale, offset
     size = count + problem.free_scale + problem.free_offset
-    gradient, step = np.empty(size), np.empty(size)
+    gradient, bound, step = np.empty(size), np.empty(size), np.empty(size)
     hessian, factor = np.empty((size, size)), np.empty((size, size))
-    best = np.empty(n)
+    given, best = np.empty(n), np.empty(n)
+    copy_values(constants, n, given)
     copy_values(constants, n, best)
-    damping, improved = _DAMPING, False
+    start, moved = loss, False
+    if problem.free_scale and not problem.free_offset:
+        least = _USEFUL / _size_of_margins(problem, rows)
+        if scale < least:
+            output[0], moved = least, True
+            loss = loss_at(tokens, constants, n, problem, rows, least, 0.0, np.inf)
+    damping, width, improved = _DAMPING, problem.smooth, False
     for _ in range(steps):
-        if not loss < np.inf:
-            break
-        loss_gradient(tokens, constants, n, problem, rows, scale, offset, gradient, hessian)
+        loss_gradient(tokens, constants, n, problem, rows, output, width, gradient, hessian, bound)
         before = loss
-        for _ in range(4):
-            if solve_damped(hessian, gradient, size, damping, factor, step):
+        for _ in range(_FAILURES):
+            if solve_damped(hessian, gradient, bound, size, damping, factor, step):
                 _apply_step(tokens, best, n, step, largest, constants)
-                new_scale = scale + step[count] if problem.free_scale else 1.0
-                new_offset = offset + step[count + 1] if problem.free_offset else 0.0
-                if new_scale > 0.0:
+                new_output[0] = output[0] + step[count] if problem.free_scale else 1.0
+                new_output[1] = output[1] + step[count + 1] if problem.free_offset else 0.0
+                if new_output[0] > 0.0:
                     loss = loss_at(
-                        tokens, constants, n, problem, rows, new_scale, new_offset, before
+                        tokens, constants, n, problem, rows, new_output[0], new_output[1], before
                     )
                     if loss < before:
                         break
             damping = max(damping * _RAISE, _DAMPING)
         if not loss < before:
+            loss = before
             break
         copy_values(constants, n, best)
-        scale, offset, improved = new_scale, new_offset, True
+        output[0], output[1] = new_output[0], new_output[1]
+        improved = True
         damping *= _LOWER
+        width = max(width * _SHARPEN, _SHARPEST * problem.smooth)
         if before - loss < _SMALL_GAIN * before:
             break
-    copy_values(best, n, constants)
+    if improved and moved and not loss < start:  # was the other scale worth it?
+        improved = program_loss(tokens, best, n, problem, rows, start)[0] < start
+    copy_values(best if improved else given, n, constants)
     return improved

@@ -59,6 +59,8 @@ class EvolutionEngine:
     crowding: float = 20.0
     # Share of children by guided insertion.
     guided: float = 0.1
+    # Of so many variables products are tried there: half of them promise most, half are random.
+    products: int = 16
     # Share of the others whose constants are fitted at once, by so many steps on so many rows.
     fit_child: float = 0.3
     child_steps: int = 3
@@ -177,7 +179,7 @@ class EvolutionEngine:
         child_rows = min(-(-self.child_rows // BLOCK) * BLOCK, problem.rows)
         return Schedule(
             self.cycles, self.entrants, self.first, self.crossover, self.temperature,
-            self.guided, self.fit_child, self.child_steps, child_rows, self.fit_member,
+            self.guided, self.products, self.fit_child, self.child_steps, child_rows, self.fit_member,
             self.member_steps, norm, spec.parsimony, spec.max_constant,
         )  # fmt: skip
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from numba import types
 
 from occamscope.laws.evolution.compilation import (
     ADDRESS,
@@ -23,12 +24,13 @@ from occamscope.laws.evolution.compilation import (
     VOID,
     kernel,
 )
-from occamscope.laws.evolution.fastmath import ZERO, load, store
+from occamscope.laws.evolution.fastmath import ONE, ZERO, load, store
 from occamscope.laws.evolution.losses import loss_derivatives, loss_sum
 from occamscope.laws.evolution.operators import (
     BLOCK,
     apply_operator,
     fill_block,
+    multiply_blocks,
     pass_down_binary,
     pass_down_unary,
 )
@@ -183,35 +185,66 @@ def sweep_down(
             pass_down_binary(token, memory, a, b, slot[t], up, down, False)
 
 
+@kernel(types.UniTuple(SINGLE, 4)(ADDRESS, INT, INT, INT, INT, INT), VECTOR)
+def dot_four(memory: int, a: int, b0: int, b1: int, b2: int, b3: int) -> Any:
+    """Sums of a b over a block, for four blocks b that share the loads of a."""
+    s0, s1, s2, s3 = ZERO, ZERO, ZERO, ZERO
+    for j in range(BLOCK):
+        x = load(memory, a + j)
+        s0 += x * load(memory, b0 + j)
+        s1 += x * load(memory, b1 + j)
+        s2 += x * load(memory, b2 + j)
+        s3 += x * load(memory, b3 + j)
+    return s0, s1, s2, s3
+
+
+@kernel(VOID(PROBLEM, INT, INDICES, INT, VALUES))
+def add_dots(problem: Any, a: int, column: Any, size: int, sums: Any) -> None:
+    """sums[k] += sum of block a times block column[k], for k < size."""
+    last = size - 1
+    for k in range(0, size, 4):
+        # The last group may be short: its last column then counts again, unused.
+        s0, s1, s2, s3 = dot_four(
+            problem.address, a, column[k], column[min(k + 1, last)], column[min(k + 2, last)],
+            column[min(k + 3, last)],
+        )  # fmt: skip
+        sums[k] += s0
+        if k + 1 < size:
+            sums[k + 1] += s1
+        if k + 2 < size:
+            sums[k + 2] += s2
+        if k + 3 < size:
+            sums[k + 3] += s3
+
+
 @kernel(SINGLE(ADDRESS, INT, INT), VECTOR)
-def dot(memory: int, a: int, b: int) -> np.float32:
-    """Sum of a b over a block."""
+def weighted_square(memory: int, a: int, weight: int) -> np.float32:
+    """Sum of a^2 w over a block."""
     total = ZERO
     for j in range(BLOCK):
-        total += load(memory, a + j) * load(memory, b + j)
+        x = load(memory, a + j)
+        total += x * x * load(memory, weight + j)
     return total
 
 
-@kernel(SINGLE(ADDRESS, INT, INT, INT), VECTOR)
-def weighted_dot(memory: int, a: int, b: int, weight: int) -> np.float32:
-    """Sum of a b w over a block."""
-    total = ZERO
-    for j in range(BLOCK):
-        total += load(memory, a + j) * load(memory, b + j) * load(memory, weight + j)
-    return total
-
-
-@kernel(FLOAT(TOKENS, VALUES, INT, PROBLEM, INT, FLOAT, FLOAT, VALUES, MATRIX))
+@kernel(FLOAT(TOKENS, VALUES, INT, PROBLEM, INT, VALUES, FLOAT, VALUES, MATRIX, VALUES))
 def loss_gradient(
-    tokens: Any, constants: Any, n: int, problem: Any, rows: int, scale: float, offset: float,
-    gradient: Any, hessian: Any,
+    tokens: Any, constants: Any, n: int, problem: Any, rows: int, output: Any, width: float,
+    gradient: Any, hessian: Any, bound: Any,
 ) -> float:  # fmt: skip
     """Loss of s f + b over the first rows with its gradient and Gauss-Newton matrix.
 
     The parameters are the program's constants in their order, then s if it is free, then b
     if it is. The matrix is the generalised one, sum w l'' J J^T with
-    J = d(s f + b)/d(parameters); see `loss_derivatives` for the hinge.
+    J = d(s f + b)/d(parameters).
+
+    Parameters
+    ----------
+    output : (2,) s and b
+    width : how far from their kink hinge and mae are smoothed, see `loss_derivatives`
+    bound : filled with the diagonal of the matrix with the majoriser's curvature for l''
     """
+    scale, offset = output[0], output[1]
     left, slot = np.empty(n, np.int64), np.empty(n, np.int64)
     needed = np.empty(n, np.bool_)
     column = np.empty(n + 2, np.int64)
@@ -225,23 +258,27 @@ def loss_gradient(
     mark_ancestors(tokens, n, left, needed)
     size = count + problem.free_scale + problem.free_offset
     slope = problem.scratch + 2 * problem.capacity * BLOCK
-    column[count + 1] = slope + 2 * BLOCK  # ones: d(s f + b)/db
+    column[count + 1] = slope + 3 * BLOCK  # ones: d(s f + b)/db
+    weighted = slope + 4 * BLOCK
     for i in range(size):
-        gradient[i] = 0.0
+        gradient[i], bound[i] = 0.0, 0.0
         for k in range(size):
             hessian[i, k] = 0.0
     total = 0.0
     for row in range(0, rows, BLOCK):
         root = run_block(tokens, n, problem, left, slot, row)
         sweep_down(tokens, n, problem, left, slot, needed, scale, 0)
-        total += loss_derivatives(problem, root, row, np.float32(scale), np.float32(offset), slope)
+        total += loss_derivatives(
+            problem, root, row, np.float32(scale), np.float32(offset), np.float32(width), slope
+        )
         if not total < np.inf:
             return np.inf
         column[count] = root
+        add_dots(problem, slope, column, size, gradient)
         for i in range(size):
-            gradient[i] += dot(problem.address, column[i], slope)
-            for k in range(i + 1):
-                hessian[i, k] += weighted_dot(problem.address, column[i], column[k], slope + BLOCK)
+            multiply_blocks(problem.address, column[i], slope + BLOCK, weighted, ONE)
+            add_dots(problem, weighted, column, i + 1, hessian[i])
+            bound[i] += weighted_square(problem.address, column[i], slope + 2 * BLOCK)
     for i in range(size):
         for k in range(i):
             hessian[k, i] = hessian[i, k]
@@ -258,7 +295,7 @@ def write_node_derivatives(problem: Any, adjoint: int, slope: int, value: int, r
     check = ZERO
     for j in range(BLOCK):
         a = load(memory, adjoint + j)
-        g, h = a * load(memory, slope + j), a * a * load(memory, slope + BLOCK + j)
+        g, h = a * load(memory, slope + j), a * a * load(memory, slope + 2 * BLOCK + j)
         store(memory, problem.node_gradient + row + j, g)
         store(memory, problem.node_curvature + row + j, h)
         store(memory, problem.node_value + row + j, load(memory, value + j))
@@ -271,7 +308,7 @@ def node_derivatives(
     tokens: Any, constants: Any, n: int, problem: Any, rows: int, scale: float, offset: float,
     node: int,
 ) -> bool:  # fmt: skip
-    """First and second derivative of the loss with respect to a node's value, row by row.
+    """First derivative and majoriser's curvature of the loss in a node's value, row by row.
 
     They go to the problem's `node_gradient` and `node_curvature`, the value itself to
     `node_value`. False if they are not finite.
@@ -287,7 +324,10 @@ def node_derivatives(
     for row in range(0, rows, BLOCK):
         root = run_block(tokens, n, problem, left, slot, row)
         sweep_down(tokens, n, problem, left, slot, needed, scale, node)
-        loss_derivatives(problem, root, row, np.float32(scale), np.float32(offset), slope)
+        loss_derivatives(
+            problem, root, row, np.float32(scale), np.float32(offset), np.float32(problem.smooth),
+            slope,
+        )  # fmt: skip
         if not write_node_derivatives(problem, adjoint, slope, slot[node], row) < np.inf:
             return False
     return True

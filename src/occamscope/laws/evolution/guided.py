@@ -2,8 +2,8 @@
 
 For a node with value v, gradient g and curvature h of the loss (row by row), adding c b to v
 changes the loss by about c sum(g b) + c^2/2 sum(h b^2): at best by sum(g b)^2 / 2 sum(h b^2),
-at c = -sum(g b) / sum(h b^2). The candidates b are all x_i and, of up to 32 variables, x_i^2
-and x_i x_j. One pass over the rows ranks them all; this is what copes with many features.
+at c = -sum(g b) / sum(h b^2). The candidates b are all x_i and, of a part of the
+variables, x_i^2 and x_i x_j. One pass over the rows ranks them all; this is what copes with many features.
 """
 
 from __future__ import annotations
@@ -46,8 +46,6 @@ from occamscope.laws.evolution.tokens import (
 
 # One of the best so many terms is inserted.
 _TOP = 4
-# Products are tried of so many variables.
-_POOL = 32
 # Nodes that an insertion may add.
 LARGEST_INSERTION = 8
 
@@ -182,9 +180,9 @@ def _choose_pool(state: Any, first: Any, second: Any, pool: Any) -> int:
     return n
 
 
-@kernel(VOID(STREAM, PROBLEM, INT, VALUES, types.int64[:, ::1], VALUES))
+@kernel(VOID(STREAM, PROBLEM, INT, INT, VALUES, types.int64[:, ::1], VALUES))
 def _best_terms(
-    state: Any, problem: Any, rows: int, gain: Any, term: Any, coefficient: Any
+    state: Any, problem: Any, rows: int, products: int, gain: Any, term: Any, coefficient: Any
 ) -> None:
     """Fill the arrays with the terms of the largest gain, the best first."""
     for q in range(len(gain)):
@@ -193,7 +191,7 @@ def _best_terms(
     _project_variables(problem, rows, first, second)
     for i in range(problem.features):
         _rank_term(gain, term, coefficient, i, -1, first[i], second[i])
-    pool = np.empty(_POOL, np.int64)
+    pool = np.empty(products, np.int64)
     size = _choose_pool(state, first, second, pool)
     for p in range(size):
         _project_products(problem, rows, pool, p, first, second)
@@ -227,11 +225,26 @@ def _write_term(tokens: Any, n: int, i: int, k: int, square: bool) -> int:
 
 
 @kernel(
-    INT(STREAM, GRAMMAR, TOKENS, VALUES, INT, INDICES, PROBLEM, INT, FLOAT, FLOAT, TOKENS, VALUES)
+    INT(
+        STREAM,
+        GRAMMAR,
+        TOKENS,
+        VALUES,
+        INT,
+        INDICES,
+        PROBLEM,
+        INT,
+        INT,
+        FLOAT,
+        FLOAT,
+        TOKENS,
+        VALUES,
+    )
 )
 def insert_guided(
     state: Any, grammar: Any, tokens: Any, constants: Any, n: int, size: Any,
-    problem: Any, rows: int, scale: float, offset: float, out: Any, values: Any,
+    problem: Any, rows: int, products: int, scale: float, offset: float, out: Any,
+    values: Any,
 ) -> int:  # fmt: skip
     """Write a copy of a program with a promising term in it; return its length, 0 if none.
 
@@ -241,6 +254,7 @@ def insert_guided(
     Parameters
     ----------
     rows : rows to judge the terms by, whole blocks
+    products : of so many variables are products tried
     scale, offset : the program's output scale and offset
     """
     if not (grammar.allowed[ADD] and grammar.allowed[MULTIPLY]):
@@ -255,7 +269,7 @@ def insert_guided(
         _times_node(problem, rows)
     gain, coefficient = np.empty(_TOP), np.empty(_TOP)
     term = np.empty((_TOP, 2), np.int64)
-    _best_terms(state, problem, rows, gain, term, coefficient)
+    _best_terms(state, problem, rows, products, gain, term, coefficient)
     q = draw(state, gain)
     if q < 0:
         return 0

@@ -70,18 +70,21 @@ def loss_sum(
     return total
 
 
-@kernel(SINGLE(PROBLEM, INT, INT, SINGLE, SINGLE, INT), VECTOR)
+@kernel(SINGLE(PROBLEM, INT, INT, SINGLE, SINGLE, SINGLE, INT), VECTOR)
 def loss_derivatives(
-    problem: Any, block: int, row: int, scale: np.float32, offset: np.float32, out: int
-) -> Any:
-    """Write w l'(s f + b) to block `out` and w l''(s f + b) to the next one; return the loss.
+    problem: Any, block: int, row: int, scale: np.float32, offset: np.float32,
+    width: np.float32, out: int,
+) -> Any:  # fmt: skip
+    """Write derivatives of the loss in s f + b to three blocks from `out` on; return the loss.
 
-    Hinge and mae are smoothed in the derivatives (`problem.smooth`), and their curvature is
-    that of a quadratic that touches the smoothed loss and lies above it (majorisation).
+    They are w l', w l'', and w times the curvature of a parabola that touches the loss at
+    s f + b and lies above it (a majoriser, Hunter and Lange 2004). Hinge and mae are smoothed:
+    |x| is seen as sqrt(x^2 + width^2).
     """
     memory = problem.address
     base = problem.base + row
-    smooth = np.float32(problem.smooth * problem.smooth)
+    curvature, bound = out + BLOCK, out + 2 * BLOCK
+    smooth = width * width
     target, weight = problem.target + row, problem.weight + row
     if problem.loss == HINGE:
         for j in range(BLOCK):
@@ -90,14 +93,16 @@ def loss_derivatives(
             short = ONE - y * (scale * load(memory, block + j) + offset)
             root = ONE / np.sqrt(short * short + smooth)
             store(memory, out + j, -HALF * w * y * (short * root + ONE))
-            store(memory, out + BLOCK + j, HALF * w * root)
+            store(memory, curvature + j, HALF * w * smooth * root * root * root)
+            store(memory, bound + j, HALF * w * root)
     elif problem.loss == SQUARED_HINGE:
         for j in range(BLOCK):
             y = load(memory, target + j)
             short = ONE - y * (scale * load(memory, block + j) + offset)
             w = select(short <= ZERO, ZERO, TWO * load(memory, weight + j))
             store(memory, out + j, -w * y * short)
-            store(memory, out + BLOCK + j, w)
+            store(memory, curvature + j, w)
+            store(memory, bound + j, TWO * load(memory, weight + j))
     elif problem.loss == LOGISTIC:
         for j in range(BLOCK):
             y = load(memory, target + j)
@@ -108,18 +113,21 @@ def loss_derivatives(
             below = ONE / (ONE + e)
             wrong = select(margin > ZERO, e * below, below)
             store(memory, out + j, -w * y * wrong)
-            store(memory, out + BLOCK + j, w * e * below * below)
+            store(memory, curvature + j, w * e * below * below)
+            store(memory, bound + j, HALF * HALF * w)
     elif problem.loss == MSE:
         for j in range(BLOCK):
             w = TWO * load(memory, weight + j)
             error = scale * load(memory, block + j) + offset - load(memory, target + j)
             store(memory, out + j, w * error)
-            store(memory, out + BLOCK + j, w)
+            store(memory, curvature + j, w)
+            store(memory, bound + j, w)
     elif problem.loss == MAE:
         for j in range(BLOCK):
             w = load(memory, weight + j)
             error = scale * load(memory, block + j) + offset - load(memory, target + j)
             root = ONE / np.sqrt(error * error + smooth)
             store(memory, out + j, w * error * root)
-            store(memory, out + BLOCK + j, w * root)
+            store(memory, curvature + j, w * smooth * root * root * root)
+            store(memory, bound + j, w * root)
     return loss_sum(problem, block, row, scale, offset)

@@ -15,9 +15,9 @@ HINGE, SQUARED_HINGE, LOGISTIC, MSE, MAE = range(5)
 LOSS_CODES = {
     "hinge": HINGE, "squared_hinge": SQUARED_HINGE, "logistic": LOGISTIC, "mse": MSE, "mae": MAE,
 }  # fmt: skip
-# The optimiser of constants sees |x| as sqrt(x^2 + smooth^2): a majoriser's curvature at the
-# kink would be infinite. For the hinge x is the shortfall of the margin, whose unit is 1; for
-# mae the error, in units of the mean absolute deviation of the targets.
+# Derivatives see |x| as sqrt(x^2 + smooth^2), for at the kink there are none. For the hinge x is
+# the shortfall of the margin, whose unit is 1; for mae the error, in units of the mean absolute
+# deviation of the targets.
 HINGE_SMOOTH, MAE_SMOOTH = 0.2, 0.05
 
 
@@ -27,9 +27,10 @@ class Problem(NamedTuple):
     `memory` (float32) holds, each `rows` long and at the offset named: the columns of the
     data from 0 on, targets, weights (their sum is 1, so that sums are means), the rows' own
     summand of f (`base`, for the logistic loss), margins y f, and for guided insertion the
-    derivatives with respect to a node and the node's value; then `2 capacity + 2` scratch
-    blocks and one of ones. Rows are padded to whole blocks with copies of the last row that weigh 0.
-    `address` is where the memory lies: the kernels hand it on instead of the array.
+    derivatives with respect to a node and the node's value; then `2 capacity + 3` scratch
+    blocks, one of ones and one for products. Rows are padded to whole blocks with copies of
+    the last row that weigh 0. `address` is where the memory lies: the kernels hand it on
+    instead of the array.
     """
 
     memory: Any
@@ -85,8 +86,9 @@ def pack_problem(
         table[k, :n] = column
         table[k, n:] = column[-1]
     table[d + 1, n:] = 0.0
-    scratch = np.zeros((2 * capacity + 2) * BLOCK, dtype=np.float32)
-    memory = np.concatenate([table.ravel(), scratch, np.ones(BLOCK, dtype=np.float32)])
+    scratch = np.zeros((2 * capacity + 3) * BLOCK, dtype=np.float32)
+    ones_and_products = np.ones(2 * BLOCK, dtype=np.float32)
+    memory = np.concatenate([table.ravel(), scratch, ones_and_products])
     offsets = [k * rows for k in range(d, d + 8)]
     return Problem(
         memory, memory.ctypes.data, rows, d, *offsets, capacity, LOSS_CODES[loss],

@@ -19,6 +19,7 @@ class Schedule(NamedTuple):
     crossover: float  # share of children with two parents
     temperature: float  # how much worse than its parent a child may be, in units of `norm`
     guided: float  # share of children by guided insertion
+    products: int  # variables of which a guided insertion tries products
     fit_child: float  # share of other children whose constants are fitted
     child_steps: int  # Gauss-Newton steps for a child
     child_rows: int  # rows to fit a child on, whole blocks
@@ -29,7 +30,9 @@ class Schedule(NamedTuple):
     largest: float  # bound on the absolute value of a constant
 
 
-SCHEDULE = types.NamedTuple([INT, INT, *[FLOAT] * 5, INT, INT, FLOAT, INT, *[FLOAT] * 3], Schedule)
+SCHEDULE = types.NamedTuple(
+    [INT, INT, *[FLOAT] * 4, INT, FLOAT, INT, INT, FLOAT, INT, *[FLOAT] * 3], Schedule
+)
 
 
 class Scratch(NamedTuple):
