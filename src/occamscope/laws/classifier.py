@@ -13,13 +13,20 @@ from sklearn.utils.multiclass import check_classification_targets
 
 from occamscope.errors import InputError
 from occamscope.laws.calibration import Platt, fit_platt
-from occamscope.laws.estimator_base import LawEstimator, rows_for_choice, texts
-from occamscope.laws.estimator_choice import choose_row, class_columns
-from occamscope.laws.estimator_data import check_row_weights, check_table, hold_out
+from occamscope.laws.estimator_base import LawEstimator, texts
+from occamscope.laws.estimator_choice import (
+    add_class_columns,
+    check_rule,
+    choose,
+    extra_columns,
+    select_joint_by_cross_validation,
+)
+from occamscope.laws.estimator_data import check_groups, check_row_weights, check_table, hold_out
 from occamscope.laws.estimator_json import read_labels, write_labels
-from occamscope.laws.estimator_laws import faced
+from occamscope.laws.estimator_laws import all_values
 from occamscope.laws.front import Front
 from occamscope.laws.joint_front import JointFront
+from occamscope.laws.selection import Selection, select_by_cross_validation
 from occamscope.laws.softmax import softmax
 from occamscope.laws.spec import DEFAULT_OPERATORS, SearchSpec
 
@@ -50,7 +57,8 @@ class LawClassifier(ClassifierMixin, LawEstimator):
         one for each feature). 1 unless told otherwise.
     constraints : largest complexity of an operator's operands, {"exp": 4, "*": (-1, 3)}
     nested_constraints : how often operators may stand inside another one, {"exp": {"exp": 0}}
-    max_constant : largest absolute value of a constant
+    max_constant : largest absolute value of a constant; wide, because a table's features may
+        have any unit
     required_variables, excluded_variables : features that every law must, or no law may, use
     output_scale : give f a free positive factor, which costs no node
     output_offset : give f a free summand, too
@@ -64,9 +72,13 @@ class LawClassifier(ClassifierMixin, LawEstimator):
     islands, population : populations that evolve apart, and their size
     parsimony : added to the loss (relative to the best constant's) for every node
     validation_fraction : share of rows that the search does not see, 0 to 0.5. They fill the
-        front's validation columns, choose the law and calibrate probabilities; with 0 the
-        rows of the search do all that, too optimistically.
-    selection : "one_standard_error", "best", "accuracy" or "score": which law is chosen
+        front's validation columns, choose the law and calibrate probabilities. With 0
+        probabilities are calibrated on the rows of the search, and are too sure of themselves.
+    selection : which law is chosen
+        "validation": the simplest one within one standard error of the best balanced accuracy
+        on held-out rows; "one_standard_error": the same with the loss, by cross-validation of
+        the constants on all rows (also where nothing is held out); "best", "accuracy",
+        "score": PySR's rules, by the loss of the search. See `selection`.
     threads : islands that evolve at the same time; None is 1, -1 all cores. The result is the
         same for any number.
     checkpoint : file in which the search keeps its state, every `checkpoint_every` seconds
@@ -129,7 +141,7 @@ class LawClassifier(ClassifierMixin, LawEstimator):
         complexity_of_variables: int | Sequence[int] = 1,
         constraints: Mapping[str, int | tuple[int, int]] | None = None,
         nested_constraints: Mapping[str, Mapping[str, int]] | None = None,
-        max_constant: float = 50.0,
+        max_constant: float = 1e6,
         required_variables: Sequence[str] = (),
         excluded_variables: Sequence[str] = (),
         output_scale: bool = True,
@@ -144,7 +156,7 @@ class LawClassifier(ClassifierMixin, LawEstimator):
         population: int = 27,
         parsimony: float = 0.0,
         validation_fraction: float = 0.2,
-        selection: str = "one_standard_error",
+        selection: str = "validation",
         threads: int | None = None,
         checkpoint: str | Path | None = None,
         checkpoint_every: float = 60.0,
@@ -205,10 +217,13 @@ class LawClassifier(ClassifierMixin, LawEstimator):
         InputError
             If data, labels or parameters are unusable; the message names what and the remedy.
         """
+        check_rule(self.selection)
         table, labels = check_table(self, X, y, numeric=False)
         check_classification_targets(labels)
         weight = check_row_weights(sample_weight, len(table))
+        group = check_groups(groups, len(table))
         kept = np.flatnonzero(weight > 0)
+        group = None if group is None else group[kept]
         table, weight = table[kept], weight[kept]
         self.classes_, number = np.unique(labels[kept], return_inverse=True)
         if len(self.classes_) < 2:
@@ -220,39 +235,58 @@ class LawClassifier(ClassifierMixin, LawEstimator):
         spec = self._spec(seed)
         if not spec.is_margin:
             raise InputError(f"loss: '{spec.loss}' is for numbers; use LawRegressor")
-        rows = None if groups is None else np.asarray(groups)[kept]
-        parts = hold_out(self.validation_fraction, len(table), seed, number, rows)
+        parts = hold_out(self.validation_fraction, len(table), seed, number, group)
         loss_weight = weight * self._class_weights(number, weight)[number]
-        search, judged = parts.search, rows_for_choice(parts)
+        search, held_out = parts
         front = self._searched(table[search], number[search], loss_weight[search], spec)
+        judged = held_out if len(held_out) else search
         some = np.random.default_rng([seed, 2]).permutation(judged)[:_CALIBRATION_ROWS]
         if isinstance(front, JointFront):
             front = front.calibrated(table[some], number[some], weight[some])
-        face = faced(front)
-        rows_of = range(len(front))
-        values = [face.values(row, table[judged]) for row in rows_of]
-        columns = class_columns(
-            values, number[judged], weight[judged], loss_weight[judged], spec.loss
-        )
-        self.validation_rows_ = kept[parts.held_out]
-        chosen = choose_row(front.table, columns, self.selection)
-        self.keep_front(front, columns if len(parts.held_out) else columns[[]], chosen)
+        shown = front.table
+        if len(held_out):
+            shown = add_class_columns(
+                shown, all_values(front, table[held_out]), number[held_out], weight[held_out],
+                loss_weight[held_out], spec.loss,
+            )  # fmt: skip
+        chosen = choose(
+            shown, self.selection,
+            lambda: self._cross_validated(front, table, number, loss_weight, group, spec),
+        )  # fmt: skip
+        self.validation_rows_ = kept[held_out]
+        self.keep_front(front, extra_columns(front, chosen), chosen.row)
         self.platt_ = ()
         if isinstance(front, Front):
             self.platt_ = tuple(
-                calibrated(face.values(row, table[some]), number[some], weight[some])
-                for row in rows_of
+                calibrated(values, number[some], weight[some])
+                for values in all_values(front, table[some])
             )
         return self
+
+    def _cross_validated(
+        self, front: Front | JointFront, X: Array, number: NDArray[np.intp], weight: Array,
+        groups: NDArray[Any] | None, spec: SearchSpec,
+    ) -> Selection:  # fmt: skip
+        """Choose a law by all rows."""
+        if isinstance(front, JointFront):
+            return select_joint_by_cross_validation(
+                front, X, number, spec, weight, groups, spec.seed
+            )
+        sign = np.where(number > 0, 1.0, -1.0)
+        return select_by_cross_validation(front, X, sign, spec, weight, groups, seed=spec.seed)
 
     def _searched(
         self, X: Array, number: NDArray[np.intp], weight: Array, spec: SearchSpec
     ) -> Front | JointFront:
         """Search for a law whose sign tells two classes apart, or for one law a class."""
         engines = self._engines(spec)
+        front: Front | JointFront
         if len(self.classes_) > 2:
-            return self._found(engines.joint(X, number, weight, self.classes_.tolist()))
-        return self._found(engines.single(X, np.where(number > 0, 1.0, -1.0), weight))
+            front = engines.joint(X, number, weight, self.classes_.tolist())
+        else:
+            front = engines.single(X, np.where(number > 0, 1.0, -1.0), weight)
+        self._check_found(front)
+        return front
 
     def _class_weights(self, number: NDArray[np.intp], weight: Array) -> Array:
         """Return the factor of each class."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -30,6 +29,7 @@ def check_table(estimator: BaseEstimator, X: Any, y: Any, *, numeric: bool) -> t
     ValueError
         If X or y has a wrong shape or undefined values; the message names the column.
     """
+    _check_columns(X)
     try:
         X, y = validate_data(
             estimator, X, y, dtype=np.float64, ensure_all_finite=False, y_numeric=numeric
@@ -64,8 +64,11 @@ def check_row_weights(weight: ArrayLike | None, n: int) -> Array:
     Raises
     ------
     InputError
-        If there is not one finite weight >= 0 for every row, or none is above 0.
+        If there is not one finite weight >= 0 for every row, none is above 0, or there is one
+        row only.
     """
+    if n < 2:
+        raise InputError("X: 1 sample is too few; a law needs at least two rows")
     if weight is None:
         return np.ones(n)
     w = np.asarray(weight, dtype=np.float64)
@@ -76,6 +79,24 @@ def check_row_weights(weight: ArrayLike | None, n: int) -> Array:
     if not w.any():
         raise InputError("sample_weight: all weights are zero; at least one row must count")
     return w
+
+
+def check_groups(groups: ArrayLike | None, n: int) -> NDArray[Any] | None:
+    """Return the group of each of n rows; None stays None."""
+    if groups is None:
+        return None
+    given = np.asarray(groups)
+    if given.shape != (n,):
+        raise InputError(f"groups: {n} rows of data need ({n},) groups, got {given.shape}")
+    return given
+
+
+def _check_columns(X: Any) -> None:
+    """Refuse two columns of one name, of which a law could not say which it means."""
+    columns = [str(name) for name in getattr(X, "columns", ())]
+    if len(set(columns)) < len(columns):
+        twice = min(name for name in columns if columns.count(name) > 1)
+        raise InputError(f"features: the name '{twice}' comes twice; rename one of them")
 
 
 def _check_finite(estimator: BaseEstimator, X: Array) -> None:
@@ -127,7 +148,7 @@ def hold_out(
     n: int,
     seed: int,
     classes: NDArray[np.intp] | None = None,
-    groups: Sequence[Any] | NDArray[Any] | None = None,
+    groups: NDArray[Any] | None = None,
 ) -> Parts:
     """Set rows aside at random, by class where there are classes, by group where there are groups.
 
@@ -150,17 +171,15 @@ def hold_out(
     if not 0 <= fraction <= 0.5:
         raise InputError(f"validation_fraction: {fraction} must be a number from 0 to 0.5")
     nothing = Parts(np.arange(n), np.arange(0))
-    if groups is not None and len(groups) != n:
-        raise InputError(f"groups: {n} rows of data but {len(groups)} groups")
     if fraction == 0:
         return nothing
     if groups is not None:
-        return _hold_out_groups(fraction, n, seed, classes, np.asarray(groups))
+        return _hold_out_groups(fraction, n, seed, classes, groups)
     sizes = np.array([n]) if classes is None else np.bincount(classes)
     if sizes.min() < 2:
         what = "the table has one row" if classes is None else "a class has one row"
         warnings.warn(
-            f"{what} only: no rows are held out, the law is chosen by the rows it was searched on",
+            f"{what} only: no rows are held out, cross-validation takes their place",
             stacklevel=4,
         )
         return nothing
