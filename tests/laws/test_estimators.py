@@ -421,6 +421,16 @@ def test_a_checkpoint_is_written_and_gone_on_from(engines, tmp_path):
     assert engine.calls[2][3].resume is None
 
 
+def test_each_of_several_engines_has_its_own_checkpoint(engines, tmp_path):
+    engines["evolution"], engines["pysr"] = StandIn("evolution", ["x0"]), StandIn("pysr", ["x2"])
+    path = tmp_path / "search"
+    LawClassifier(engine=["evolution", "pysr"], checkpoint=path, **SMALL).fit(*product_rule())
+    for name, engine in engines.items():
+        engine.calls[0][3].checkpoint(SearchState(name, {}, {}))
+    names = {read_search_state(tmp_path / f"search.{name}").digest for name in engines}
+    assert names == {"evolution", "pysr"}
+
+
 def test_threads_are_counted_as_scikit_learn_counts_jobs():
     assert estimator_search.count_threads(None) == 1
     assert estimator_search.count_threads(3) == 3
@@ -429,10 +439,13 @@ def test_threads_are_counted_as_scikit_learn_counts_jobs():
     assert estimator_search.count_threads(-10_000) == 1
 
 
-def test_a_live_table_is_shown_where_it_is_asked_for(capsys):
+def test_a_search_is_shown_where_it_is_asked_for(capsys):
     X, y = product_rule(60)
-    LawClassifier(**SMALL).fit(X, y)
-    assert capsys.readouterr().err == ""
+    frame = pd.DataFrame(X, columns=ODD[:3])
+    LawClassifier(**SMALL).fit(frame, y)
+    assert capsys.readouterr().err == ""  # no terminal
+    LawClassifier(**SMALL, verbose=True).fit(frame, y)
+    assert "`mean radius`" in capsys.readouterr().err
 
 
 # scikit-learn's tools.

@@ -19,11 +19,10 @@ from occamscope.laws.display import front_html, front_text
 from occamscope.laws.estimator_data import check_matrix
 from occamscope.laws.estimator_laws import JointLaws, ShownFront, SingleLaws, faced
 from occamscope.laws.estimator_search import Search, make_spec
-from occamscope.laws.expression import Expression, parse
+from occamscope.laws.expression import Expression
 from occamscope.laws.feature_names import FeatureNames
 from occamscope.laws.front import Front
 from occamscope.laws.joint_front import JointFront
-from occamscope.laws.progress import watcher
 from occamscope.laws.spec import SearchSpec
 
 if TYPE_CHECKING:
@@ -72,11 +71,7 @@ class LawEstimator(BaseEstimator):
         self.names_ = FeatureNames.numbered(count) if own is None else FeatureNames.of(own)
 
     def _engines(self, spec: SearchSpec) -> Search:
-        parameters, names = self.get_params(deep=False), self.names_
-        watch = watcher(
-            parameters["verbose"], lambda text: names.shown(parse(text, names.safe), digits=4)
-        )
-        return Search.of(parameters, spec, names, watch)
+        return Search(self.get_params(deep=False), spec, self.names_)
 
     def _check_found(self, front: Front | JointFront) -> None:
         """Refuse a front without laws, and say so if the search was cut short."""
