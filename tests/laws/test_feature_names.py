@@ -81,7 +81,7 @@ def test_a_plain_matrix_has_numbered_columns():
     assert FeatureNames.numbered(3).own == ("x0", "x1", "x2")
 
 
-def test_names_are_upright_in_latex_with_every_sign_as_itself():
+def test_names_are_upright_in_latex_and_their_signs_have_no_meaning():
     names = FeatureNames.of(["50% a_b", "z1"])
     law = parse(f"{names.safe[0]}*z1", names.safe)
     assert names.latex(law) == r"\mathrm{50\%\ a\_b} \, z_{1}"
