@@ -110,10 +110,11 @@ def test_the_table_says_how_far_the_search_is():
 def test_the_table_replaces_itself():
     terminal = Terminal()
     progress = SearchProgress(terminal)
-    for k, rows in enumerate([ROWS, ROWS[:1], ROWS, (), ROWS[:2]]):
+    long = ((1, 0.9, "1.0 + x0 + x1"), (3, 0.25, "x0*x1"))
+    for k, rows in enumerate([ROWS, ROWS[:1], long, (), long, ROWS[:2]]):
         progress(snapshot(100 * (k + 1), seconds=k + 1.0, rows=rows))
     table = [line.split() for line in terminal.lines if line]
-    assert "500 of 1,000" in " ".join(table[0])
+    assert "600 of 1,000" in " ".join(table[0])
     assert table[-3:] == [["complexity", "loss", "law"], ["1", "0.9", "1"], ["3", "0.25", "x0*x1"]]
     assert sum("evaluations" in line for line in terminal.lines) == 1
     assert terminal.gone == []
@@ -187,6 +188,15 @@ def test_outside_a_context_the_cursor_is_left_alone():
     stream = Terminal()
     SearchProgress(stream)(snapshot())
     assert stream.cursor
+
+
+def test_the_next_table_does_not_cover_a_note():
+    terminal = Terminal()
+    progress = SearchProgress(terminal)
+    progress(snapshot(1))
+    progress.end("time")
+    progress(snapshot(2))
+    assert any("time limit" in line for line in terminal.lines)
 
 
 @pytest.mark.parametrize("live", [True, False])
