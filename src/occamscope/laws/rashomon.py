@@ -146,9 +146,9 @@ def rashomon_set(
 ) -> RashomonSet:
     """Find the structurally different laws of nearly the best validation accuracy.
 
-    Equivalent laws are merged first. Of the laws of one structure (equal up to the values of
-    their constants, `equivalence.structure`) the most accurate one stands for all, of equally
-    accurate ones the simplest.
+    Equivalent laws are merged first. Of the laws of one structure (what decides in them is
+    equal up to the values of constants, `equivalence.structure`) the most accurate one stands
+    for all, of equally accurate ones the simplest.
 
     Parameters
     ----------

@@ -16,7 +16,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from occamscope.errors import InputError
-from occamscope.laws.equivalence import decision_law
+from occamscope.laws.decision import decision_law
 from occamscope.laws.expression import Expression
 from occamscope.laws.tree import CONSTANT, Node, call, constant
 
