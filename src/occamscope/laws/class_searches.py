@@ -170,7 +170,7 @@ class ClassSearches:
         self.control.checkpoint(SearchState(self.digest, arrays, numbers))
 
 
-def digest_of(X: Array, y: NDArray[np.intp], weight: Array, *settings: object) -> str:
+def digest_of(X: Array, y: NDArray[Any], weight: Array, *settings: object) -> str:
     """Return what identifies data and settings, as far as the result depends on them."""
     known = hashlib.sha256(repr(settings).encode())
     for array in (X, y, weight):
