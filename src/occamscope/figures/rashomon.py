@@ -36,7 +36,7 @@ MOST_LAWS, MOST_VARIABLES, LONGEST_NAME = 15, 16, 24
 # Columns from the left, in mm: cluster, law, variables, nodes, accuracy, agreement.
 CLUSTER_MM, LAW_MM, DOTS_MM, DOTS_WIDTH_MM = 5.5, 13.0, 17.0, 56.0
 NODES_MM, ACCURACY_MM, ACCURACY_WIDTH_MM = 80.0, 87.0, 34.0
-MAP_MM, MAP_WIDTH_MM, LOSS_MM, FORMULA_MM = 128.0, 49.0, 17.0, 4.6
+MAP_MM, MAP_WIDTH_MM, LOSS_MM = 128.0, 49.0, 17.0
 LETTER_MM, SLANT_DEG = 1.32, 60
 Z95 = 1.96
 
@@ -242,7 +242,7 @@ class _Sheet:
         if epsilon is not None:
             lines.insert(0, f"grey: within {epsilon:g} of the best;")
         if left_out:
-            lines.append(f"{left_out} variables of fewer laws: no dots")
+            lines.append(f"{left_out} rarer variables are not shown")
         self.note("\n".join(lines), ACCURACY_MM, self.first_mm + self.high_mm + 7)
 
     def write_formulas(self) -> None:
