@@ -13,7 +13,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from occamscope.errors import InputError
-from occamscope.laws import LawClassifier, LawRegressor, SearchSpec, estimator_search
+from occamscope.laws import EngineError, LawClassifier, LawRegressor, SearchSpec, estimator_search
 from occamscope.laws.control import SearchState
 from occamscope.laws.front import Front
 from occamscope.laws.selection import select
@@ -189,6 +189,9 @@ def test_held_out_rows_do_not_reach_the_search(monkeypatch, classifier):
     class Spy:
         name = "spy"
 
+        def available(self):
+            return True, ""
+
         def fit(self, X, y, spec, names, sample_weight=None, guesses=(), control=None):
             seen.append(X)
             return Front.from_expressions(["0.3 - x0*x1"], X, y, spec, names, engine="spy")
@@ -329,6 +332,10 @@ class StandIn:
 
     def __init__(self, name, laws, stopped="budget"):
         self.name, self.laws, self.stopped, self.calls = name, laws, stopped, []
+        self.ready = True
+
+    def available(self):
+        return self.ready, f"install {self.name}"
 
     def fit(self, X, y, spec, names, sample_weight=None, guesses=(), control=None):
         self.calls.append((spec, tuple(names), tuple(guesses), control))
@@ -368,6 +375,16 @@ def test_parameters_reach_the_engine_under_safe_names(engines):
     )  # fmt: skip
     assert (control.threads, control.time_limit_s, control.generations) == (2, 7.0, 3)
     assert control.checkpoint is None and control.watch is None
+
+
+def test_a_missing_engine_is_told_before_the_first_one_starts(engines):
+    engines["evolution"] = StandIn("evolution", ["x0"])
+    engines["pysr"] = StandIn("pysr", ["x0"])
+    engines["pysr"].ready = False
+    X, y = product_rule()
+    with pytest.raises(EngineError, match="install pysr"):
+        LawClassifier(engine=["evolution", "pysr"]).fit(X, y)
+    assert engines["evolution"].calls == []
 
 
 def test_several_engines_make_one_front_that_says_who_found_what(engines):

@@ -18,9 +18,10 @@ from occamscope.laws.control import SearchControl
 from occamscope.laws.engines import get_engine
 from occamscope.laws.expression import parse
 from occamscope.laws.feature_names import FeatureNames
-from occamscope.laws.front import COLUMNS, STOPPED, Front, merge_fronts, pareto_front
+from occamscope.laws.front import STOPPED, Front, pareto_front
 from occamscope.laws.joint_front import JOINT_COLUMNS, JointFront
 from occamscope.laws.progress import SearchProgress, watcher
+from occamscope.laws.several import check_ready, joint_front
 from occamscope.laws.spec import SearchSpec
 
 Array = NDArray[np.float64]
@@ -190,8 +191,10 @@ class Search:
         if not self.engines:
             raise InputError("engine: the list is empty; give 'evolution', 'pysr' or both")
         path, found = self.parameters["checkpoint"], []
-        for name in self.engines:
-            own = f"{path}.{name}" if path is not None and len(self.engines) > 1 else path
+        engines = {name: get_engine(name) for name in self.engines}
+        check_ready(list(engines.values()))  # before the first one takes its time
+        for name, engine in engines.items():
+            own = f"{path}.{name}" if path is not None and len(engines) > 1 else path
             progress = watcher(
                 self.parameters["verbose"],
                 lambda text: self.names.shown(parse(text, self.names.safe), digits=4),
@@ -200,29 +203,12 @@ class Search:
             )
             control = make_control(self.parameters, own, progress)
             with progress or nullcontext():
-                found.append(call(get_engine(name), control))
+                found.append(call(engine, control))
                 if progress:
                     progress.end(found[-1].stopped)
             if found[-1].stopped == "interrupt":
                 break
         return found
-
-
-def joint_front(fronts: Sequence[Front]) -> Front:
-    """Return the common front of several searches for the same thing.
-
-    A law that several engines found names them all in its `engine` column.
-    """
-    if len(fronts) == 1:
-        return fronts[0]
-    rows = merge_fronts(fronts)
-    rows = rows[rows["on_front"].astype(bool)]
-    finders = rows.groupby("complexity")["engine"].agg(
-        lambda found: ", ".join(dict.fromkeys(found))
-    )
-    table = pareto_front(rows)
-    table = table.assign(engine=table["complexity"].map(finders))
-    return Front(table[list(COLUMNS)], fronts[0].names, _stopped(fronts))
 
 
 def joint_front_of_classes(fronts: Sequence[JointFront]) -> JointFront:

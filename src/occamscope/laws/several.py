@@ -85,11 +85,22 @@ def ready_engines(engines: Sequence[str | Engine]) -> list[Engine]:
         raise InputError("laws.engines: the list is empty; give 'evolution', 'pysr' or both")
     if len(set(names)) < len(names):
         raise InputError(f"laws.engines: an engine is named twice in {', '.join(names)}")
-    for engine in made:
+    check_ready(made)
+    return made
+
+
+def check_ready(engines: Sequence[Engine]) -> None:
+    """Refuse to start if one of the engines cannot run here.
+
+    Raises
+    ------
+    EngineError
+        If so; the message says what to install.
+    """
+    for engine in engines:
         ready, message = engine.available()
         if not ready:
             raise EngineError(message)
-    return made
 
 
 def joint_front(fronts: Sequence[Front]) -> Front:
