@@ -608,6 +608,31 @@ def test_a_handful_of_rows_is_enough(n):
     assert np.isfinite(model.predict_proba(X)).all()
 
 
+def test_the_unit_of_weights_does_not_matter():
+    X, y = product_rule()
+    weight = 2.0 ** np.random.default_rng(0).integers(0, 3, 300)
+    models = [LawClassifier(**SMALL).fit(X, y, weight * unit) for unit in (1, 1e-300, 2.0**1000)]
+    for model in models[1:]:
+        np.testing.assert_array_equal(model.predict(X), models[0].predict(X))
+
+
+@pytest.mark.parametrize("kind", [LawClassifier, LawRegressor])
+def test_numbers_beyond_single_precision_are_refused(kind):
+    X, y = product_rule()
+    frame = pd.DataFrame(X * [1, 1e30, 1], columns=["a", "b", "c"])
+    with pytest.raises(InputError, match="'b' has values up to .*another unit"):
+        kind(**SMALL).fit(frame, np.arange(300) % 2)
+    with pytest.raises(InputError, match="y: .*another unit"):
+        LawRegressor(**SMALL).fit(X, 1e30 * X[:, 0])
+
+
+def test_labels_of_several_types_are_refused():
+    X, _ = product_rule()
+    for labels, kinds in (([None, "a"], "NoneType, str"), ([1, "a"], "int, str")):
+        with pytest.raises(InputError, match=f"several types .{kinds}"):
+            LawClassifier(**SMALL).fit(X, np.array(labels, dtype=object)[np.arange(300) % 2])
+
+
 @pytest.mark.parametrize("kind", [LawClassifier, LawRegressor])
 def test_one_row_is_too_few(kind):
     with pytest.raises(InputError, match="1 sample is too few"):

@@ -219,13 +219,13 @@ class LawClassifier(ClassifierMixin, LawEstimator):
         """
         check_rule(self.selection)
         table, labels = check_table(self, X, y, numeric=False)
-        check_classification_targets(labels)
         weight = check_row_weights(sample_weight, len(table))
         group = check_groups(groups, len(table))
         kept = np.flatnonzero(weight > 0)
         group = None if group is None else group[kept]
         table, weight = table[kept], weight[kept]
-        self.classes_, number = np.unique(labels[kept], return_inverse=True)
+        self.classes_, number = sorted_classes(labels[kept])
+        check_classification_targets(labels)
         if len(self.classes_) < 2:
             raise InputError(
                 f"y holds one class only ('{self.classes_[0]}'): there is nothing to separate"
@@ -355,6 +355,19 @@ class LawClassifier(ClassifierMixin, LawEstimator):
             len(self.laws_.classes) if isinstance(self.laws_, JointFront) else 2
         ):
             raise ValueError("its classes or sigmoids do not fit its laws")
+
+
+def sorted_classes(labels: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.intp]]:
+    """Return the classes in order, and each row's place among them."""
+    try:
+        classes, number = np.unique(labels, return_inverse=True)
+    except TypeError as error:  # numpy cannot sort numbers among texts
+        kinds = sorted({type(label).__name__ for label in labels})
+        raise InputError(
+            f"y holds labels of several types ({', '.join(kinds)}); make them all text or all "
+            "numbers"
+        ) from error
+    return classes, number
 
 
 def calibrated(values: Array, positive: NDArray[np.intp], weight: Array) -> Platt:

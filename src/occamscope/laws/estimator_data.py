@@ -16,6 +16,9 @@ from occamscope.errors import InputError
 Array = NDArray[np.float64]
 Rows = NDArray[np.intp]
 
+# The search works in float32, and squares features.
+LARGEST = 1e18
+
 
 def check_table(estimator: BaseEstimator, X: Any, y: Any, *, numeric: bool) -> tuple[Array, Any]:
     """Return features (n, d) in float64 and targets (n,), and note the features' names.
@@ -37,6 +40,7 @@ def check_table(estimator: BaseEstimator, X: Any, y: Any, *, numeric: bool) -> t
     except ValueError as error:
         raise _naming_text_column(estimator, X, error) from error
     _check_finite(estimator, X)
+    _check_range(estimator, X)
     return X, y
 
 
@@ -59,7 +63,7 @@ def check_matrix(estimator: BaseEstimator, X: Any) -> Array:
 
 
 def check_row_weights(weight: ArrayLike | None, n: int) -> Array:
-    """Return the weights of n rows, ones if there are none.
+    """Return the weights of n rows with the mean 1, ones if there are none.
 
     Raises
     ------
@@ -78,7 +82,8 @@ def check_row_weights(weight: ArrayLike | None, n: int) -> Array:
         raise InputError("sample_weight: weights must be finite and not negative")
     if not w.any():
         raise InputError("sample_weight: all weights are zero; at least one row must count")
-    return w
+    w = w / w.max()  # very small or large ones must not vanish in sums
+    return w / w[w > 0].mean()
 
 
 def check_groups(groups: ArrayLike | None, n: int) -> NDArray[Any] | None:
@@ -112,6 +117,17 @@ def _check_finite(estimator: BaseEstimator, X: Array) -> None:
         f"X contains {kind}: {name} has no finite value in {rows} of {len(X)} rows; "
         "leave these rows or the column out, or impute them"
     )
+
+
+def _check_range(estimator: BaseEstimator, X: Array) -> None:
+    """Refuse numbers that the search's single precision cannot hold."""
+    largest = np.abs(X).max(axis=0)
+    if (largest > LARGEST).any():
+        name = _column_name(getattr(estimator, "feature_names_in_", None), int(largest.argmax()))
+        raise InputError(
+            f"X: {name} has values up to {largest.max():.1g}; the search can use up to "
+            f"{LARGEST:.0g}: measure it in another unit"
+        )
 
 
 def _naming_text_column(estimator: BaseEstimator, X: Any, error: ValueError) -> ValueError:

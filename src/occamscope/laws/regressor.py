@@ -13,7 +13,13 @@ from sklearn.base import RegressorMixin
 from occamscope.errors import InputError
 from occamscope.laws.estimator_base import LawEstimator
 from occamscope.laws.estimator_choice import add_number_columns, check_rule, choose, extra_columns
-from occamscope.laws.estimator_data import check_groups, check_row_weights, check_table, hold_out
+from occamscope.laws.estimator_data import (
+    LARGEST,
+    check_groups,
+    check_row_weights,
+    check_table,
+    hold_out,
+)
 from occamscope.laws.estimator_laws import all_values
 from occamscope.laws.selection import select_by_cross_validation
 
@@ -149,6 +155,8 @@ class LawRegressor(RegressorMixin, LawEstimator):
         check_rule(self.selection)
         table, target = check_table(self, X, y, numeric=True)
         weight = check_row_weights(sample_weight, len(table))
+        if np.abs(target.astype(np.float64)).max() > LARGEST:
+            raise InputError(f"y: the search can use up to {LARGEST:.0g}; use another unit")
         group = check_groups(groups, len(table))
         kept = np.flatnonzero(weight > 0)
         group = None if group is None else group[kept]
