@@ -13,7 +13,8 @@ import tempfile
 import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from importlib.metadata import version
+from contextlib import suppress
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -112,8 +113,11 @@ def run(
 
 def versions() -> str:
     """Say which versions were compared."""
-    names = ("numba", "pyoperon", "gplearn")
-    return ", ".join(f"{name} {version(name)}" for name in names)
+    found = []
+    for name in ("numba", "pyoperon", "gplearn"):
+        with suppress(PackageNotFoundError):  # not every study needs every peer
+            found.append(f"{name} {version(name)}")
+    return ", ".join(found)
 
 
 def markdown(table: pd.DataFrame, formats: dict[str, str] | None = None) -> str:
