@@ -13,8 +13,14 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from occamscope.errors import InputError
-from occamscope.laws import EngineError, LawClassifier, LawRegressor, SearchSpec, estimator_search
-from occamscope.laws.control import SearchState
+from occamscope.laws import (
+    EngineError,
+    LawClassifier,
+    LawRegressor,
+    SearchSpec,
+    estimator_search,
+    several,
+)
 from occamscope.laws.front import Front
 from occamscope.laws.selection import select
 from occamscope.store.search_states import read_search_state
@@ -192,11 +198,11 @@ def test_held_out_rows_do_not_reach_the_search(monkeypatch, classifier):
         def available(self):
             return True, ""
 
-        def fit(self, X, y, spec, names, sample_weight=None, guesses=(), control=None):
+        def fit(self, X, y, spec, names, **options):
             seen.append(X)
             return Front.from_expressions(["0.3 - x0*x1"], X, y, spec, names, engine="spy")
 
-    monkeypatch.setattr(estimator_search, "get_engine", lambda name: Spy())
+    monkeypatch.setattr(several, "get_engine", lambda name: Spy())
     X, y = product_rule()
     model = LawClassifier(**SMALL).fit(X, y)
     held = model.validation_rows_
@@ -337,7 +343,7 @@ class StandIn:
     def available(self):
         return self.ready, f"install {self.name}"
 
-    def fit(self, X, y, spec, names, sample_weight=None, guesses=(), control=None):
+    def fit(self, X, y, spec, names, guesses, control, **options):
         self.calls.append((spec, tuple(names), tuple(guesses), control))
         return Front.from_expressions(
             self.laws, X, y, spec, names, engine=self.name, stopped=self.stopped
@@ -347,7 +353,7 @@ class StandIn:
 @pytest.fixture
 def engines(monkeypatch):
     known = {}
-    monkeypatch.setattr(estimator_search, "get_engine", known.__getitem__)
+    monkeypatch.setattr(several, "get_engine", known.__getitem__)
     return known
 
 
@@ -373,7 +379,7 @@ def test_parameters_reach_the_engine_under_safe_names(engines):
         required_variables=("mean_radius",), excluded_variables=("x_1st",), output_offset=True,
         evaluations=99, islands=2, population=5, parsimony=0.1, seed=4,
     )  # fmt: skip
-    assert (control.threads, control.time_limit_s, control.generations) == (2, 7.0, 3)
+    assert (control.threads, control.generations) == (2, 3) and 6 < control.time_limit_s <= 7
     assert control.checkpoint is None and control.watch is None
 
 
@@ -422,30 +428,33 @@ def test_a_search_without_any_law_says_what_to_do(engines):
         LawClassifier(**SMALL).fit(*product_rule())
 
 
-def test_a_checkpoint_is_written_and_gone_on_from(engines, tmp_path):
-    engine = engines["evolution"] = StandIn("evolution", ["x0"])
+@pytest.mark.parametrize("names", ["evolution", ["evolution", "pysr"]])
+def test_a_checkpoint_is_written_and_gone_on_from(engines, tmp_path, names):
+    first, last = StandIn("evolution", ["x0"]), StandIn("pysr", ["x2"])
+    engines["evolution"], engines["pysr"] = first, last
     path = tmp_path / "search.state"
     X, y = product_rule()
-    model = LawClassifier(checkpoint=path, checkpoint_every=5, resume=True, **SMALL).fit(X, y)
-    control = engine.calls[0][3]
-    assert control.resume is None and control.checkpoint_every_s == 5
-    state = SearchState("digest", {"a": np.arange(3)}, {"used": 7})
-    control.checkpoint(state)
-    assert read_search_state(path).numbers == {"used": 7}
-    model.fit(X, y)
-    assert engine.calls[1][3].resume.digest == "digest"
-    model.set_params(resume=False).fit(X, y)
-    assert engine.calls[2][3].resume is None
+    model = LawClassifier(
+        engine=names, checkpoint=path, checkpoint_every=5, resume=True, **SMALL
+    ).fit(X, y)
+    assert first.calls[0][3].checkpoint_every_s == 5 and first.calls[0][3].resume is None
+    finished = read_search_state(path).numbers["finished"]
+    assert set(finished) == ({"evolution"} if names == "evolution" else {"evolution", "pysr"})
+    again = clone(model).fit(X, y)
+    pd.testing.assert_frame_equal(again.front_, model.front_)
+    assert len(first.calls) == 1 and len(last.calls) <= 1  # what was found is not sought again
+    clone(model).set_params(resume=False).fit(X, y)
+    assert len(first.calls) == 2
 
 
-def test_each_of_several_engines_has_its_own_checkpoint(engines, tmp_path):
-    engines["evolution"], engines["pysr"] = StandIn("evolution", ["x0"]), StandIn("pysr", ["x2"])
-    path = tmp_path / "search"
-    LawClassifier(engine=["evolution", "pysr"], checkpoint=path, **SMALL).fit(*product_rule())
-    for name, engine in engines.items():
-        engine.calls[0][3].checkpoint(SearchState(name, {}, {}))
-    names = {read_search_state(tmp_path / f"search.{name}").digest for name in engines}
-    assert names == {"evolution", "pysr"}
+def test_joint_laws_of_several_engines_need_no_checkpoint(engines):
+    engines["evolution"], engines["pysr"] = StandIn("evolution", ["x0"]), StandIn("pysr", ["x1"])
+    X, y = three_classes()
+    model = LawClassifier(engine=["evolution", "pysr"], time_limit=9, **SMALL).fit(X, y)
+    assert set(model.front_["engine"]) <= {"evolution", "pysr"} and model.score(X, y) > 0.5
+    assert engines["evolution"].calls and engines["pysr"].calls
+    with pytest.raises(InputError, match="single engine"):
+        clone(model).set_params(checkpoint="a").fit(X, y)
 
 
 def test_threads_are_counted_as_scikit_learn_counts_jobs():

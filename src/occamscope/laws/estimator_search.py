@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, fields, replace
-from pathlib import Path
+from functools import partial
 from typing import Any, TypeVar
 
 import numpy as np
@@ -15,13 +15,12 @@ from numpy.typing import NDArray
 
 from occamscope.errors import InputError
 from occamscope.laws.control import SearchControl
-from occamscope.laws.engines import get_engine
 from occamscope.laws.expression import parse
 from occamscope.laws.feature_names import FeatureNames
 from occamscope.laws.front import STOPPED, Front, pareto_front
 from occamscope.laws.joint_front import JOINT_COLUMNS, JointFront
 from occamscope.laws.progress import SearchProgress, watcher
-from occamscope.laws.several import check_ready, joint_front
+from occamscope.laws.several import ready_engines, search_several
 from occamscope.laws.spec import SearchSpec
 
 Array = NDArray[np.float64]
@@ -59,20 +58,18 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def make_control(
-    parameters: dict[str, Any], path: str | Path | None, watch: SearchProgress | None
-) -> SearchControl:
-    """Return threads, limits, progress and checkpoint that an estimator's parameters ask for.
+def make_control(parameters: dict[str, Any], watch: SearchProgress | None) -> SearchControl:
+    """Return threads, generations, progress and checkpoint as an estimator's parameters ask.
 
     Files are the store's business. An estimator has nobody above it who could pass in how to
     write one, so it asks the store, if there is something to write.
 
     Parameters
     ----------
-    path : file for the search's state; None: there is none
+    parameters : by name
     watch : shows the search
     """
-    every = parameters["checkpoint_every"]
+    path, every = parameters["checkpoint"], parameters["checkpoint_every"]
     if not every > 0:
         raise InputError(f"checkpoint_every: {every} must be a positive number of seconds")
     for name in ("time_limit", "generations"):
@@ -83,7 +80,6 @@ def make_control(
         raise InputError("resume: there is no checkpoint to go on from; give its path, too")
     control = SearchControl(
         threads=count_threads(parameters["threads"]),
-        time_limit_s=parameters["time_limit"],
         generations=parameters["generations"],
         watch=watch,
         checkpoint_every_s=every,
@@ -138,77 +134,59 @@ class Search:
         guesses = self.parameters["guesses"] or ()
         if isinstance(guesses, Mapping):
             raise InputError("guesses: by class only for more than two classes; give a list")
-        texts = self._safe(guesses)
-        return joint_front(
-            self._by_each_engine(
-                lambda engine, control: engine.fit(
-                    X,
-                    y,
-                    self.spec,
-                    self.names.safe,
-                    sample_weight=weight,
-                    guesses=texts,
-                    control=control,
-                )  # fmt: skip
-            )
-        )
+        search = partial(
+            search_several, self.engines, X, y, self.spec, self.names.safe, sample_weight=weight,
+            guesses=self._safe(guesses),
+        )  # fmt: skip
+        return self._shown(search, self.parameters["time_limit"])
 
     def joint(
         self, X: Array, y: NDArray[np.intp], weight: Array, classes: Sequence[Any]
     ) -> JointFront:
-        """Search for joint laws of more than two classes."""
+        """Search for joint laws of more than two classes.
+
+        Several engines share the time limit evenly; they cannot share a checkpoint.
+        """
         from occamscope.laws.multiclass import fit_multiclass
 
         guesses = self.parameters["guesses"] or ()
         texts: Any = self._safe(guesses)
         if isinstance(guesses, Mapping):
             texts = {label: self._safe(own) for label, own in guesses.items()}
-        return joint_front_of_classes(
-            self._by_each_engine(
-                lambda engine, control: fit_multiclass(
-                    X,
-                    y,
-                    classes,
-                    self.spec,
-                    self.names.safe,
-                    sample_weight=weight,
-                    guesses=texts,
-                    control=control,
-                    engine=engine,
-                )  # fmt: skip
-            )
-        )
-
-    def _safe(self, texts: Iterable[str]) -> list[str]:
-        return [self.names.to_safe(text) for text in texts]
-
-    def _by_each_engine(self, call: Callable[[Any, SearchControl], F]) -> list[F]:
-        """Return the engines' fronts; what the user interrupts ends the others, too.
-
-        Several engines do not share a checkpoint: each has its own, the engine's name
-        appended to the path.
-        """
-        if not self.engines:
-            raise InputError("engine: the list is empty; give 'evolution', 'pysr' or both")
-        path, found = self.parameters["checkpoint"], []
-        engines = {name: get_engine(name) for name in self.engines}
-        check_ready(list(engines.values()))  # before the first one takes its time
-        for name, engine in engines.items():
-            own = f"{path}.{name}" if path is not None and len(engines) > 1 else path
-            progress = watcher(
-                self.parameters["verbose"],
-                lambda text: self.names.shown(parse(text, self.names.safe), digits=4),
-                time_limit_s=self.parameters["time_limit"],
-                generations=self.parameters["generations"],
-            )
-            control = make_control(self.parameters, own, progress)
-            with progress or nullcontext():
-                found.append(call(engine, control))
-                if progress:
-                    progress.end(found[-1].stopped)
-            if found[-1].stopped == "interrupt":
+        engines, fronts = ready_engines(self.engines), []
+        limit = self.parameters["time_limit"]
+        if len(engines) > 1:
+            if self.parameters["checkpoint"] is not None:
+                raise InputError("checkpoint: with more than two classes it needs a single engine")
+            limit = None if limit is None else limit / len(engines)
+        for engine in engines:
+            search = partial(
+                fit_multiclass, X, y, classes, self.spec, self.names.safe, sample_weight=weight,
+                guesses=texts, engine=engine,
+            )  # fmt: skip
+            fronts.append(self._shown(search, limit))
+            if fronts[-1].stopped == "interrupt":
                 break
-        return found
+        return joint_front_of_classes(fronts)
+
+    def _safe(self, texts: str | Iterable[str]) -> list[str]:
+        given = [texts] if isinstance(texts, str) else texts
+        return [self.names.to_safe(text) for text in given]
+
+    def _shown(self, search: Callable[..., F], limit: float | None) -> F:
+        """Run a search, which takes a `control`, and show how it goes."""
+        progress = watcher(
+            self.parameters["verbose"],
+            lambda text: self.names.shown(parse(text, self.names.safe), digits=4),
+            time_limit_s=limit,
+            generations=self.parameters["generations"],
+        )
+        control = replace(make_control(self.parameters, progress), time_limit_s=limit)
+        with progress or nullcontext():
+            front = search(control=control)
+            if progress:
+                progress.end(front.stopped)
+        return front
 
 
 def joint_front_of_classes(fronts: Sequence[JointFront]) -> JointFront:
@@ -219,12 +197,7 @@ def joint_front_of_classes(fronts: Sequence[JointFront]) -> JointFront:
     rows = pd.concat([front.table for front in fronts], ignore_index=True)
     table = pareto_front(rows.assign(place=range(len(rows))))
     kept = tuple(joints[place] for place in table["place"])
-    first = fronts[0]
+    first, stopped = fronts[0], max((front.stopped for front in fronts), key=STOPPED.index)
     return JointFront(
-        table[list(JOINT_COLUMNS)], kept, first.names, first.classes, _stopped(fronts)
+        table[list(JOINT_COLUMNS)], kept, first.names, first.classes, stopped
     )  # fmt: skip
-
-
-def _stopped(fronts: Sequence[Front] | Sequence[JointFront]) -> str:
-    """Return the weightiest reason for which one of several searches ended."""
-    return max((front.stopped for front in fronts), key=STOPPED.index)
