@@ -175,6 +175,15 @@ def test_the_state_of_the_first_engine_reaches_no_other_one():
     assert b.calls[0]["control"].resume is None
 
 
+def test_a_resumed_run_keeps_the_time_limits_of_the_whole():
+    states = states_of(Found("a", ["z3"]), Found("b", ["z3"], saves=[STATE]))
+    numbers = {**states[-2].numbers, "seconds": 60.0, "inner_begin": 20.0}
+    state = SearchState(states[-2].digest, STATE.arrays, numbers)
+    b, c = Found("b", ["z3"]), Found("a", ["z3"])
+    search(c, b, control=SearchControl(resume=state, time_limit_s=100.0))
+    assert b.calls[0]["control"].time_limit_s == 80.0  # the engine's clock starts at its begin
+
+
 def test_a_checkpoint_of_other_engines_is_refused():
     (state, *_) = states_of(Found("a", ["z3"]))
     with pytest.raises(InputError, match="other data, settings or engines"):
@@ -197,6 +206,26 @@ def test_the_embedded_engine_and_pysr_share_one_front(stand_in):
     assert finders == {"evolution", "pysr"}
     assert front.table["loss"].iloc[-1] < 1e-9
     assert "pysr" in front.table["engine"].iloc[-1]
+
+
+def test_a_run_interrupted_in_pysr_goes_on_to_the_same_front(stand_in):
+    engines, states = ("evolution", PySREngine(poll_s=0.05)), []
+    whole = search_several(engines, X, Y, SPEC, NAMES)
+    stand_in("STAND_IN", "hang")
+
+    def interrupt(line):
+        if "5 laws" in line:
+            raise KeyboardInterrupt
+
+    control = SearchControl(checkpoint=states.append)
+    part = search_several(engines, X, Y, SPEC, NAMES, progress=interrupt, control=control)
+    assert part.stopped == "interrupt"
+    state = states[-1]
+    assert list(state.numbers["finished"]) == ["evolution"]
+    assert state.numbers["inner"]["laws"]
+    stand_in("STAND_IN", "")
+    again = search_several(engines, X, Y, SPEC, NAMES, control=SearchControl(resume=state))
+    assert again.table.equals(whole.table) and again.stopped == "budget"
 
 
 def test_where_julia_is_absent_the_two_commands_are_named_at_once(stand_in):

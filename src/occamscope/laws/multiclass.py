@@ -32,7 +32,7 @@ from numpy.typing import ArrayLike, NDArray
 from threadpoolctl import threadpool_limits
 
 from occamscope.errors import InputError
-from occamscope.laws.class_searches import ClassSearches, digest_of
+from occamscope.laws.class_searches import ClassSearches
 from occamscope.laws.constraints import violation
 from occamscope.laws.control import SearchControl
 from occamscope.laws.engines import Engine, get_engine
@@ -48,6 +48,7 @@ from occamscope.laws.joint_fit import (
 )
 from occamscope.laws.joint_front import JointFront, Label
 from occamscope.laws.loss import SCALE_RANGE, check_weights
+from occamscope.laws.search_digest import digest_of
 from occamscope.laws.softmax import cross_entropy, log_priors, rest_values
 from occamscope.laws.spec import SearchSpec
 

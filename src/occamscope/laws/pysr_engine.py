@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from tempfile import mkdtemp
 from typing import Any, ClassVar
@@ -22,7 +23,6 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from occamscope.errors import InputError
-from occamscope.laws.class_searches import digest_of
 from occamscope.laws.control import SearchControl, SearchState, Snapshot
 from occamscope.laws.engines import EngineError
 from occamscope.laws.expression import Expression, parse
@@ -40,6 +40,7 @@ from occamscope.laws.pysr_arguments import (
 from occamscope.laws.pysr_finds import LOG, Finds, earlier_laws, reason_to_end, write_inputs
 from occamscope.laws.pysr_process import environment, run_process
 from occamscope.laws.pysr_worker import NO_PYSR, READY
+from occamscope.laws.search_digest import digest_of
 from occamscope.laws.spec import SearchSpec
 
 Progress = Callable[[str], None]
@@ -116,7 +117,7 @@ class PySREngine:
         resume_from : the `run_folder` of a killed search, or a front: the laws join the
             guesses. PySR can resume no other way; the budget starts anew and the result
             differs from an uninterrupted run's. With `control.resume` it is the same, but
-            the iterations that were done count.
+            the iterations and the time that were used count.
         control : limits, progress, checkpoints. A limit in seconds covers Julia's start. A
             generation is one of PySR's iterations; evaluations are estimated from them.
 
@@ -135,12 +136,12 @@ class PySREngine:
         if not ok:
             raise EngineError(message)
         search = _Search(self, X, y, weight, spec, tuple(feature_names), control, report)
-        earlier = [*search.resumed(), *search.earlier(resume_from)]
+        search.take_up(resume_from)
         with self._folder(resume_from) as folder:
-            stopped = search.run(folder, [*earlier, *texts])
+            stopped = search.run(folder, texts)
             found = search.finds(folder).laws()
         return Front.from_expressions(
-            [*found, *earlier], X, y, spec, feature_names, engine=self.name, target=target,
+            [*found, *search.known], X, y, spec, feature_names, engine=self.name, target=target,
             sample_weight=weight, stopped=stopped,
         )  # fmt: skip
 
@@ -187,45 +188,45 @@ class _Search:
         self.engine, self.X, self.y, self.weight = engine, X, y, weight
         self.spec, self.names, self.control, self.report = spec, names, control, report
         self.begin = time.monotonic()
-        self.before = 0  # iterations and seconds of the search that this one goes on with
-        self.seconds_before = 0.0
+        self.before = 0  # iterations of the search that this one goes on with
+        self.known: list[Expression] = []  # laws of earlier searches
         self.news, self.last_line = "", self.begin
-        self.next_watch, self.next_checkpoint = 0.0, control.checkpoint_every_s
+        self.next_watch = self.begin
+        self.next_checkpoint = self.begin + control.checkpoint_every_s
 
     # ---------------------------------------------------------------- what there was
 
-    @property
+    @cached_property
     def digest(self) -> str:
         weight = np.ones(len(self.y)) if self.weight is None else self.weight
         return digest_of(self.X, self.y, weight, self.engine.name, self.spec, self.names)
 
-    def resumed(self) -> list[Expression]:
-        """Return the laws of the state to continue from."""
-        state = self.control.resume
-        if state is None:
-            return []
+    def take_up(self, resume_from: str | Path | Front | None) -> None:
+        """Take up the state to continue from, and the laws of an earlier folder or front."""
+        if self.control.resume is not None:
+            self.restore(self.control.resume)
+        if isinstance(resume_from, Front):
+            texts = resume_from.table["expression"]
+            self.known += [parse(text, self.names) for text in texts]
+        elif resume_from is not None:
+            self.known += earlier_laws(Path(resume_from), self.names, self.spec, self.report)
+
+    def restore(self, state: SearchState) -> None:
+        """Go on from a checkpoint."""
         if state.digest != self.digest:
             raise InputError(
                 "laws: the checkpoint is of other data or settings; start without resume, or "
                 "with what it was made from"
             )
         self.before = int(state.numbers["generation"])
-        self.seconds_before = float(state.numbers["seconds"])
-        return [parse(text, self.names) for text in state.numbers["laws"]]
-
-    def earlier(self, resume_from: str | Path | Front | None) -> list[Expression]:
-        """Return the laws of an earlier search's folder or front."""
-        if resume_from is None:
-            return []
-        if isinstance(resume_from, Front):
-            return [parse(text, self.names) for text in resume_from.table["expression"]]
-        return earlier_laws(Path(resume_from), self.names, self.spec, self.report)
+        self.begin -= float(state.numbers["seconds"])
+        self.known += [parse(text, self.names) for text in state.numbers["laws"]]
 
     # ---------------------------------------------------------------- the run
 
-    def run(self, folder: Path, starts: Sequence[Expression]) -> str:
+    def run(self, folder: Path, guesses: Sequence[Expression]) -> str:
         """Run PySR; return why it ended, one of `front.STOPPED`."""
-        arguments = self.arguments(folder, starts)
+        arguments = self.arguments(folder, [*self.known, *guesses])
         kept = kept_columns(self.spec, self.names)
         names = [numbered_names(len(self.names))[i] for i in kept]
         document = {"model": arguments, "fit": {"variable_names": names}, "names": self.names}
@@ -234,11 +235,9 @@ class _Search:
         every = self.engine.poll_s
         if self.control.watch is not None:
             every = min(every, self.control.watch_every_s)
-        limit = self.control.time_limit_s
         ended = run_process(
             [self.engine.python, *self.engine.worker, str(folder)], folder / LOG,
-            lambda seconds: self.look(finds), every,
-            None if limit is None else max(limit - self.seconds(), 0.0),
+            lambda: self.look(finds), every, self.time_left(),
         )  # fmt: skip
         stopped = reason_to_end(folder) if ended == "ended" else ended
         if stopped == "budget" and arguments["niterations"] < self.left():
@@ -247,17 +246,21 @@ class _Search:
             self.checkpoint(finds)
         self.watch(finds, self.before + finds.iterations(), whole=stopped == "budget")
         if stopped == "time":
-            self.report(f"pysr: stopped after {limit:.0f} s; the front is what it had found")
+            self.report(f"pysr: stopped after {self.seconds():.0f} s; the front is what it found")
         if stopped == "interrupt":
-            self.report("pysr: interrupted; the front is what it had found")
+            self.report("pysr: interrupted; the front is what it found")
         return stopped
 
     def arguments(self, folder: Path, starts: Sequence[Expression]) -> dict[str, Any]:
         """Return PySRRegressor's arguments for this search."""
         arguments = pysr_arguments(self.spec, folder, self.names)
-        arguments["niterations"] = min(self.left(), self.control.generations or self.left())
-        if self.control.time_limit_s is not None:
-            arguments["timeout_in_seconds"] = max(self.control.time_limit_s - self.seconds(), 0.0)
+        arguments["niterations"] = self.left()
+        if self.control.generations is not None:
+            most = max(self.control.generations - self.before, 1)
+            arguments["niterations"] = min(self.left(), most)
+        left = self.time_left()
+        if left is not None:
+            arguments["timeout_in_seconds"] = left
         texts = [julia_text(law, self.spec) for law in starts if takes_guess(law, self.spec)]
         if texts:
             arguments["guesses"] = list(dict.fromkeys(texts))
@@ -271,22 +274,27 @@ class _Search:
         return Finds(folder, self.names, self.spec, self.report)
 
     def seconds(self) -> float:
+        """Time since the search began, that before a resume included."""
         return time.monotonic() - self.begin
+
+    def time_left(self) -> float | None:
+        limit = self.control.time_limit_s
+        return None if limit is None else max(limit - self.seconds(), 0.0)
 
     # ---------------------------------------------------------------- while it runs
 
     def look(self, finds: Finds) -> None:
         """Report what is new."""
-        seconds, control = self.seconds(), self.control
+        now, control = time.monotonic(), self.control
         news = describe(finds)
-        if news != self.news or time.monotonic() - self.last_line > HEARTBEAT_S:
-            self.report(f"pysr: {seconds:.0f} s, {news}")
-            self.news, self.last_line = news, time.monotonic()
-        if seconds >= self.next_watch:
-            self.next_watch = seconds + control.watch_every_s
+        if news != self.news or now - self.last_line > HEARTBEAT_S:
+            self.report(f"pysr: {self.seconds():.0f} s, {news}")
+            self.news, self.last_line = news, now
+        if now >= self.next_watch:
+            self.next_watch = now + control.watch_every_s
             self.watch(finds, self.before + finds.iterations())
-        if seconds >= self.next_checkpoint:
-            self.next_checkpoint = seconds + control.checkpoint_every_s
+        if now >= self.next_checkpoint:
+            self.next_checkpoint = now + control.checkpoint_every_s
             self.checkpoint(finds)
 
     def watch(self, finds: Finds, iterations: int, whole: bool = False) -> None:
@@ -298,7 +306,7 @@ class _Search:
         self.control.watch(
             Snapshot(
                 generation=iterations, evaluations=min(round(share * budget), budget), aborted=0,
-                budget=budget, seconds=self.seconds_before + self.seconds(),
+                budget=budget, seconds=self.seconds(),
                 rows=finds.rows(self.X, self.y, self.weight),
             )
         )  # fmt: skip
@@ -307,10 +315,11 @@ class _Search:
         """Hand out what was found: all that PySR can go on with."""
         if self.control.checkpoint is None:
             return
+        laws = dict.fromkeys(law.to_text() for law in [*finds.laws(), *self.known])
         numbers = {
-            "laws": [law.to_text() for law in finds.laws()],
+            "laws": list(laws),
             "generation": self.before + finds.iterations(),
-            "seconds": self.seconds_before + self.seconds(),
+            "seconds": self.seconds(),
         }
         self.control.checkpoint(SearchState(self.digest, {}, numbers))
 

@@ -17,7 +17,7 @@ TAIL = 15  # lines of the log in an error message
 def run_process(
     command: Sequence[str],
     log: Path,
-    look: Callable[[float], None],
+    look: Callable[[], None],
     every_s: float,
     limit_s: float | None = None,
 ) -> str:
@@ -30,7 +30,7 @@ def run_process(
     ----------
     command : what to run
     log : file for what the process prints
-    look : called with the seconds since the start about every `every_s` seconds
+    look : called about every `every_s` seconds
     limit_s : end the process after this time
 
     Returns
@@ -63,7 +63,7 @@ def run_process(
 
 def _watch(
     process: subprocess.Popen[bytes],
-    look: Callable[[float], None],
+    look: Callable[[], None],
     start: float,
     every_s: float,
     limit_s: float | None,
@@ -78,7 +78,7 @@ def _watch(
             process.wait(timeout=wait)
             return True
         except subprocess.TimeoutExpired:
-            look(time.monotonic() - start)
+            look()
 
 
 def end_group(process: subprocess.Popen[bytes]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import cached_property
 from inspect import signature
 from typing import Any
 
@@ -12,11 +13,11 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from occamscope.errors import InputError
-from occamscope.laws.class_searches import digest_of
 from occamscope.laws.control import SearchControl, SearchState
 from occamscope.laws.engines import Engine, EngineError, get_engine
 from occamscope.laws.front import COLUMNS, STOPPED, Front, check_data, merge_fronts, pareto_front
 from occamscope.laws.loss import check_weights
+from occamscope.laws.search_digest import digest_of
 from occamscope.laws.spec import SearchSpec
 
 
@@ -134,21 +135,26 @@ class _Run:
         self.X, self.y = check_data(X, y, self.spec, self.names)
         self.begin = time.monotonic()
         self.finished: dict[str, dict[str, Any]] = {}
+        # Of the engine under way: when it began, in the run's seconds, and its state.
+        self.inner_begin: float | None = None
         self.inner: SearchState | None = None
         if control.resume is not None:
             self._take_up(control.resume)
 
     def _take_up(self, state: SearchState) -> None:
-        if state.digest != self._digest():
+        if state.digest != self._digest:
             raise InputError(
                 "laws: the checkpoint is of other data, settings or engines; start without "
                 "resume, or with what it was made from"
             )
-        self.finished = {name: dict(front) for name, front in state.numbers["finished"].items()}
-        if state.numbers["inner"] is not None:
-            inner = state.numbers["inner"]
-            self.inner = SearchState(state.numbers["inner_digest"], state.arrays, inner)
+        numbers = state.numbers
+        self.begin -= float(numbers["seconds"])
+        self.finished = {name: dict(front) for name, front in numbers["finished"].items()}
+        if numbers["inner"] is not None:
+            self.inner_begin = float(numbers["inner_begin"])
+            self.inner = SearchState(numbers["inner_digest"], state.arrays, numbers["inner"])
 
+    @cached_property
     def _digest(self) -> str:
         weight = check_weights(self.options["sample_weight"], len(self.y))
         names = [engine.name for engine in self.engines]
@@ -184,18 +190,25 @@ class _Run:
     def _search(self, engine: Engine, left: int) -> Front:
         """Run one engine, with its share of the time if `left` engines are still to run."""
         more = dict(self.options)
+        if self.inner_begin is None:
+            self.inner_begin = self._seconds()
         if "control" in signature(engine.fit).parameters:
             limit = self.control.time_limit_s
-            if limit is not None:
-                limit = max(limit - (time.monotonic() - self.begin), 0.0) / left
+            if limit is not None:  # counted from the engine's own start, before a resume perhaps
+                limit = max(limit - self.inner_begin, 0.0) / left
             more["control"] = replace(
                 self.control,
                 time_limit_s=limit,
                 checkpoint=None if self.control.checkpoint is None else self._checkpoint,
                 resume=self.inner,
             )
-        self.inner = None
-        return engine.fit(self.X, self.y, self.spec, self.names, **more)
+        front = engine.fit(self.X, self.y, self.spec, self.names, **more)
+        self.inner_begin, self.inner = None, None
+        return front
+
+    def _seconds(self) -> float:
+        """Time since the run began, that before a resume included."""
+        return time.monotonic() - self.begin
 
     def _checkpoint(self, inner: SearchState | None) -> None:
         """Hand on what was found and where the search under way stands."""
@@ -203,9 +216,11 @@ class _Run:
             return
         numbers = {
             "finished": dict(self.finished),
+            "seconds": self._seconds(),
+            "inner_begin": self.inner_begin,
             "inner": None if inner is None else dict(inner.numbers),
             "inner_digest": None if inner is None else inner.digest,
         }
         self.control.checkpoint(
-            SearchState(self._digest(), {} if inner is None else dict(inner.arrays), numbers)
+            SearchState(self._digest, {} if inner is None else dict(inner.arrays), numbers)
         )
