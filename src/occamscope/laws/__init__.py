@@ -39,6 +39,11 @@ _MODULES = {
     "EngineError": "engines",
     "get_engine": "engines",
     "warm_up": "evolution.engine",
+    "search_several": "several",
+    "select": "selection",
+    "select_by_cross_validation": "selection",
+    "add_validation": "validation",
+    "SearchProgress": "progress",
 }
 
 __all__ = sorted(_MODULES)

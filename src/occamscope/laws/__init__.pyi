@@ -19,10 +19,15 @@ from occamscope.laws.front import merge_fronts as merge_fronts
 from occamscope.laws.joint_front import JointFront as JointFront
 from occamscope.laws.merging import merge_laws as merge_laws
 from occamscope.laws.multiclass import fit_multiclass as fit_multiclass
+from occamscope.laws.progress import SearchProgress as SearchProgress
 from occamscope.laws.rashomon import RashomonSet as RashomonSet
 from occamscope.laws.rashomon import RashomonSettings as RashomonSettings
 from occamscope.laws.rashomon import rashomon_set as rashomon_set
 from occamscope.laws.regressor import LawRegressor as LawRegressor
+from occamscope.laws.selection import select as select
+from occamscope.laws.selection import select_by_cross_validation as select_by_cross_validation
+from occamscope.laws.several import search_several as search_several
 from occamscope.laws.spec import SearchSpec as SearchSpec
+from occamscope.laws.validation import add_validation as add_validation
 from occamscope.laws.why import Why as Why
 from occamscope.laws.why import explain as explain

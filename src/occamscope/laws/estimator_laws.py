@@ -15,6 +15,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from occamscope.laws import tree
+from occamscope.laws.decision import decision_law
 from occamscope.laws.expression import Expression
 from occamscope.laws.feature_names import FeatureNames, upright
 from occamscope.laws.front import Front
@@ -56,7 +57,8 @@ class SingleLaws:
     def shown(self, row: int) -> Expression:
         """Return a law for the reader: a positive factor is left out, an offset is not."""
         at = self.front.table.iloc[row]
-        return affine(self.expression(row), 1.0, float(at["output_offset"] / at["output_scale"]))
+        scale, offset = float(at["output_scale"]), float(at["output_offset"])
+        return decision_law(self.expression(row), scale, offset)
 
     def values(self, row: int, X: Array) -> Array:
         """Return the (n,) values of a law."""
