@@ -33,9 +33,10 @@ FOUND = ["S", "S - z17**2", "S + 0.7 - z17**2"]
 
 
 @pytest.fixture
-def stand_in(monkeypatch):
+def stand_in(monkeypatch, tmp_path):
     """Put fakes of pysr and juliapkg before the real ones of the worker process."""
     monkeypatch.setenv("PYTHONPATH", str(HERE / "stand_in"))
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     return lambda mode: monkeypatch.setenv("STAND_IN", mode)
 
 
@@ -320,8 +321,19 @@ def test_a_kill_in_the_middle_of_a_write_loses_nothing(stand_in, run_folder):
     assert front.table["expression"].tolist() == FOUND
 
 
-def test_a_temporary_folder_goes(stand_in, monkeypatch, tmp_path):
-    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+def test_bytes_that_are_no_text_spoil_nothing(stand_in):
+    stand_in("garbled")
+    lines, seen = [], []
+    front = fit(control=SearchControl(watch=seen.append), progress=lines.append)
+    assert front.table["expression"].tolist() == FOUND
+    assert len([line for line in lines if "left out" in line]) == 2  # gamma and the garbled one
+    assert all(line.isascii() for line in lines) and seen[-1].generation == 5
+    stand_in("garbled crash")
+    with pytest.raises(EngineError, match=r"status 7(.|\n)*Julia fell over"):
+        fit()
+
+
+def test_a_temporary_folder_goes(stand_in, tmp_path):
     fit()
     stand_in("crash")
     with pytest.raises(EngineError):

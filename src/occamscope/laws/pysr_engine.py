@@ -138,8 +138,9 @@ class PySREngine:
         search = _Search(self, X, y, weight, spec, tuple(feature_names), control, report)
         search.take_up(resume_from)
         with self._folder(resume_from) as folder:
-            stopped = search.run(folder, texts)
-            found = search.finds(folder).laws()
+            finds = Finds(folder, feature_names, spec, report)
+            stopped = search.run(finds, texts)
+            found = finds.laws()
         return Front.from_expressions(
             [*found, *search.known], X, y, spec, feature_names, engine=self.name, target=target,
             sample_weight=weight, stopped=stopped,
@@ -224,14 +225,14 @@ class _Search:
 
     # ---------------------------------------------------------------- the run
 
-    def run(self, folder: Path, guesses: Sequence[Expression]) -> str:
-        """Run PySR; return why it ended, one of `front.STOPPED`."""
+    def run(self, finds: Finds, guesses: Sequence[Expression]) -> str:
+        """Run PySR in the folder of `finds`; return why it ended, one of `front.STOPPED`."""
+        folder = finds.folder
         arguments = self.arguments(folder, [*self.known, *guesses])
         kept = kept_columns(self.spec, self.names)
         names = [numbered_names(len(self.names))[i] for i in kept]
         document = {"model": arguments, "fit": {"variable_names": names}, "names": self.names}
         write_inputs(folder, self.X[:, kept], self.y, self.weight, document)
-        finds = self.finds(folder)
         every = self.engine.poll_s
         if self.control.watch is not None:
             every = min(every, self.control.watch_every_s)
@@ -269,9 +270,6 @@ class _Search:
     def left(self) -> int:
         """Return how many iterations the budget still has."""
         return max(iterations_for(self.spec) - self.before, 1)
-
-    def finds(self, folder: Path) -> Finds:
-        return Finds(folder, self.names, self.spec, self.report)
 
     def seconds(self) -> float:
         """Time since the search began, that before a resume included."""

@@ -46,6 +46,16 @@ class PySRRegressor:
             self.write(laws[:count])
             print(f"Progress: {count} / 10 total iterations ({10 * count}.000%)", flush=True)
             time.sleep(0.02)
+        if mode == "garbled":
+            sys.stdout.buffer.write(b"\xff\xfe\x00 not text\n")
+            sys.stdout.flush()
+            with (self.run / "hall_of_fame.csv").open("ab") as table:
+                table.write(b'5,0.1,"x0 + \xff\xfe"\n\xc3\x28,,"\n')
+            time.sleep(0.2)
+        if mode == "garbled crash":
+            sys.stdout.buffer.write(b"\xff\xfe Julia fell over")
+            sys.stdout.flush()
+            os._exit(7)
         if mode in ("hang", "children"):
             time.sleep(600)
         if mode == "own limit":
