@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -13,7 +13,7 @@ from sklearn.utils.multiclass import check_classification_targets
 
 from occamscope.errors import InputError
 from occamscope.laws.calibration import Platt, fit_platt
-from occamscope.laws.estimator_base import LawEstimator, texts
+from occamscope.laws.estimator_base import LawEstimator
 from occamscope.laws.estimator_choice import (
     add_class_columns,
     check_rule,
@@ -21,7 +21,14 @@ from occamscope.laws.estimator_choice import (
     extra_columns,
     select_joint_by_cross_validation,
 )
-from occamscope.laws.estimator_data import check_groups, check_row_weights, check_table, hold_out
+from occamscope.laws.estimator_data import (
+    check_groups,
+    check_row_weights,
+    check_table,
+    class_factors,
+    hold_out,
+    sorted_classes,
+)
 from occamscope.laws.estimator_json import read_labels, write_labels
 from occamscope.laws.estimator_laws import all_values
 from occamscope.laws.front import Front
@@ -36,6 +43,26 @@ Array = NDArray[np.float64]
 _CALIBRATION_ROWS = 20_000
 # Larger decision values, infinite ones among them, count as this.
 _HUGE = 1e100
+
+
+class _Rows(NamedTuple):
+    """Rows of a table: features, class numbers, weights as given and as in the loss, groups."""
+
+    X: Array
+    number: NDArray[np.intp]
+    weight: Array
+    loss_weight: Array
+    group: NDArray[Any] | None
+
+    @property
+    def sign(self) -> Array:
+        """-1 for the first class, +1 for the others."""
+        return np.where(self.number > 0, 1.0, -1.0)
+
+    def at(self, which: NDArray[np.intp]) -> _Rows:
+        """Return some of the rows."""
+        parts = (None if part is None else part[which] for part in self)
+        return _Rows(*parts)  # type: ignore[arg-type]
 
 
 class LawClassifier(ClassifierMixin, LawEstimator):
@@ -218,95 +245,67 @@ class LawClassifier(ClassifierMixin, LawEstimator):
             If data, labels or parameters are unusable; the message names what and the remedy.
         """
         check_rule(self.selection)
+        rows, kept = self._labelled(X, y, sample_weight, groups)
+        self._name_features()
+        seed = self._seed()
+        spec = self._spec(seed)
+        if not spec.is_margin:
+            raise InputError(f"loss: '{spec.loss}' is for numbers; use LawRegressor")
+        parts = hold_out(self.validation_fraction, len(kept), seed, rows.number, rows.group)
+        search, held_out = rows.at(parts.search), rows.at(parts.held_out)
+        front = self._searched(search, spec)
+        judged = held_out if len(parts.held_out) else search
+        some = np.random.default_rng([seed, 2]).permutation(len(judged.X))[:_CALIBRATION_ROWS]
+        sample = judged.at(some)
+        if isinstance(front, JointFront):
+            front = front.calibrated(sample.X, sample.number, sample.weight)
+        table = front.table
+        if len(parts.held_out):
+            table = add_class_columns(
+                table, all_values(front, held_out.X), held_out.number, held_out.weight,
+                held_out.loss_weight, spec.loss,
+            )  # fmt: skip
+        chosen = choose(table, self.selection, lambda: _cross_validated(front, rows, spec))
+        self.validation_rows_ = kept[parts.held_out]
+        self.keep_front(front, extra_columns(front, chosen), chosen.row)
+        self.platt_ = ()
+        if isinstance(front, Front):
+            self.platt_ = tuple(
+                calibrated(values, sample.number, sample.weight)
+                for values in all_values(front, sample.X)
+            )
+        return self
+
+    def _labelled(
+        self, X: Any, y: Any, sample_weight: ArrayLike | None, groups: ArrayLike | None
+    ) -> tuple[_Rows, NDArray[np.intp]]:
+        """Return the rows of positive weight, and which they are."""
         table, labels = check_table(self, X, y, numeric=False)
         weight = check_row_weights(sample_weight, len(table))
         group = check_groups(groups, len(table))
         kept = np.flatnonzero(weight > 0)
-        group = None if group is None else group[kept]
-        table, weight = table[kept], weight[kept]
         self.classes_, number = sorted_classes(labels[kept])
         check_classification_targets(labels)
         if len(self.classes_) < 2:
             raise InputError(
                 f"y holds one class only ('{self.classes_[0]}'): there is nothing to separate"
             )
-        self._name_features()
-        seed = self._seed()
-        spec = self._spec(seed)
-        if not spec.is_margin:
-            raise InputError(f"loss: '{spec.loss}' is for numbers; use LawRegressor")
-        parts = hold_out(self.validation_fraction, len(table), seed, number, group)
-        loss_weight = weight * self._class_weights(number, weight)[number]
-        search, held_out = parts
-        front = self._searched(table[search], number[search], loss_weight[search], spec)
-        judged = held_out if len(held_out) else search
-        some = np.random.default_rng([seed, 2]).permutation(judged)[:_CALIBRATION_ROWS]
-        if isinstance(front, JointFront):
-            front = front.calibrated(table[some], number[some], weight[some])
-        shown = front.table
-        if len(held_out):
-            shown = add_class_columns(
-                shown, all_values(front, table[held_out]), number[held_out], weight[held_out],
-                loss_weight[held_out], spec.loss,
-            )  # fmt: skip
-        chosen = choose(
-            shown, self.selection,
-            lambda: self._cross_validated(front, table, number, loss_weight, group, spec),
-        )  # fmt: skip
-        self.validation_rows_ = kept[held_out]
-        self.keep_front(front, extra_columns(front, chosen), chosen.row)
-        self.platt_ = ()
-        if isinstance(front, Front):
-            self.platt_ = tuple(
-                calibrated(values, number[some], weight[some])
-                for values in all_values(front, table[some])
-            )
-        return self
+        factors = class_factors(self.class_weight, self.classes_, number, weight[kept])
+        loss_weight = weight[kept] * factors[number]
+        group = None if group is None else group[kept]
+        return _Rows(table[kept], number, weight[kept], loss_weight, group), kept
 
-    def _cross_validated(
-        self, front: Front | JointFront, X: Array, number: NDArray[np.intp], weight: Array,
-        groups: NDArray[Any] | None, spec: SearchSpec,
-    ) -> Selection:  # fmt: skip
-        """Choose a law by all rows."""
-        if isinstance(front, JointFront):
-            return select_joint_by_cross_validation(
-                front, X, number, spec, weight, groups, spec.seed
-            )
-        sign = np.where(number > 0, 1.0, -1.0)
-        return select_by_cross_validation(front, X, sign, spec, weight, groups, seed=spec.seed)
-
-    def _searched(
-        self, X: Array, number: NDArray[np.intp], weight: Array, spec: SearchSpec
-    ) -> Front | JointFront:
+    def _searched(self, rows: _Rows, spec: SearchSpec) -> Front | JointFront:
         """Search for a law whose sign tells two classes apart, or for one law a class."""
         engines = self._engines(spec)
         front: Front | JointFront
         if len(self.classes_) > 2:
-            front = engines.joint(X, number, weight, self.classes_.tolist())
+            labels = self.classes_.tolist()
+            front = engines.joint(rows.X, rows.number, rows.loss_weight, labels)
         else:
-            front = engines.single(X, np.where(number > 0, 1.0, -1.0), weight)
+            front = engines.single(rows.X, rows.sign, rows.loss_weight)
         self._check_found(front)
         return front
-
-    def _class_weights(self, number: NDArray[np.intp], weight: Array) -> Array:
-        """Return the factor of each class."""
-        k = len(self.classes_)
-        given = self.class_weight
-        if given is None:
-            return np.ones(k)
-        if isinstance(given, str):
-            if given != "balanced":
-                raise InputError(f"class_weight: '{given}' must be None, 'balanced' or a dict")
-            return weight.sum() / (k * np.bincount(number, weight))
-        labels = self.classes_.tolist()
-        for label, value in given.items():
-            if label not in labels:
-                raise InputError(
-                    f"class_weight: y holds no class {label!r}, only {', '.join(texts(labels))}"
-                )
-            if not (np.isfinite(value) and value > 0):
-                raise InputError(f"class_weight: {value!r} of class {label!r} must be above 0")
-        return np.array([float(given.get(label, 1.0)) for label in labels])
 
     def decision_function(self, X: ArrayLike, index: int | None = None) -> Array:
         """Value of the law, output_scale * f + output_offset.
@@ -357,17 +356,14 @@ class LawClassifier(ClassifierMixin, LawEstimator):
             raise ValueError("its classes or sigmoids do not fit its laws")
 
 
-def sorted_classes(labels: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.intp]]:
-    """Return the classes in order, and each row's place among them."""
-    try:
-        classes, number = np.unique(labels, return_inverse=True)
-    except TypeError as error:  # numpy cannot sort numbers among texts
-        kinds = sorted({type(label).__name__ for label in labels})
-        raise InputError(
-            f"y holds labels of several types ({', '.join(kinds)}); make them all text or all "
-            "numbers"
-        ) from error
-    return classes, number
+def _cross_validated(front: Front | JointFront, rows: _Rows, spec: SearchSpec) -> Selection:
+    """Choose a law by all rows."""
+    weight, group, seed = rows.loss_weight, rows.group, spec.seed
+    if isinstance(front, JointFront):
+        return select_joint_by_cross_validation(
+            front, rows.X, rows.number, spec, weight, group, seed
+        )
+    return select_by_cross_validation(front, rows.X, rows.sign, spec, weight, group, seed=seed)
 
 
 def calibrated(values: Array, positive: NDArray[np.intp], weight: Array) -> Platt:

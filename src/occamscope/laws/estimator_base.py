@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
@@ -211,8 +211,3 @@ class LawEstimator(BaseEstimator):
         from occamscope.laws.estimator_json import read_estimator
 
         return read_estimator(cls, text)
-
-
-def texts(values: ArrayLike) -> list[str]:
-    """Return values as text, for messages."""
-    return [str(value) for value in np.asarray(values).tolist()]

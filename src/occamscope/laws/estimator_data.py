@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -94,6 +95,54 @@ def check_groups(groups: ArrayLike | None, n: int) -> NDArray[Any] | None:
     if given.shape != (n,):
         raise InputError(f"groups: {n} rows of data need ({n},) groups, got {given.shape}")
     return given
+
+
+def sorted_classes(labels: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.intp]]:
+    """Return the classes in order, and each row's place among them."""
+    try:
+        classes, number = np.unique(labels, return_inverse=True)
+    except TypeError as error:  # numpy cannot sort numbers among texts
+        kinds = sorted({type(label).__name__ for label in labels})
+        raise InputError(
+            f"y holds labels of several types ({', '.join(kinds)}); make them all text or all "
+            "numbers"
+        ) from error
+    return classes, number
+
+
+def class_factors(
+    given: str | Mapping[Any, float] | None,
+    classes: NDArray[Any],
+    number: NDArray[np.intp],
+    weight: Array,
+) -> Array:
+    """Return the factor by which each class's rows count.
+
+    Parameters
+    ----------
+    given : None, "balanced" (each class weighs the same) or {class: factor}
+    classes : (k,) labels
+    number, weight : (n,) number of each row's class, and its weight
+
+    Raises
+    ------
+    InputError
+        If a class is unknown or a factor is no positive number.
+    """
+    if given is None:
+        return np.ones(len(classes))
+    if isinstance(given, str):
+        if given != "balanced":
+            raise InputError(f"class_weight: '{given}' must be None, 'balanced' or a dict")
+        return np.asarray(weight.sum() / (len(classes) * np.bincount(number, weight)))
+    labels = classes.tolist()
+    for label, factor in given.items():
+        if label not in labels:
+            known = ", ".join(map(str, labels))
+            raise InputError(f"class_weight: y holds no class {label!r}, only {known}")
+        if not (np.isfinite(factor) and factor > 0):
+            raise InputError(f"class_weight: {factor!r} of class {label!r} must be above 0")
+    return np.array([float(given.get(label, 1.0)) for label in labels])
 
 
 def _check_columns(X: Any) -> None:
