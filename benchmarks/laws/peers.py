@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -28,6 +28,9 @@ class Options:
     largest: int
     # Weigh the rows so that both classes count the same, where the engine can.
     balanced: bool = False
+    # Further settings of our `SearchSpec` (constraints, another loss for labels); the others
+    # have nothing of the kind.
+    ours: Mapping[str, Any] = field(default_factory=dict)
 
 
 class Found(NamedTuple):
@@ -56,37 +59,38 @@ def fit(engine: str, problem: Problem, seconds: float, seed: int, options: Optio
 
 
 def fit_occamscope(problem: Problem, seconds: float, seed: int, options: Options) -> Outcome:
-    """Our engine: hinge with a free scale for labels, mean squared error for numbers."""
-    from dataclasses import replace
+    """Our engine: hinge with a free scale for labels, mean squared error for numbers.
 
+    It is interrupted, as by Ctrl-C, after the round of its islands that is nearest to the time.
+    """
+    from occamscope.laws.control import SearchControl, Snapshot
     from occamscope.laws.evolution.engine import EvolutionEngine, warm_up
     from occamscope.laws.spec import SearchSpec
 
-    loss = "hinge" if problem.is_classification else "mse"
-    spec = SearchSpec(
-        loss=loss, operators=options.operators, maxsize=options.largest, seed=seed, evaluations=1
-    )
+    settings: dict[str, Any] = {
+        "loss": "hinge" if problem.is_classification else "mse",
+        "operators": options.operators, "maxsize": options.largest, "seed": seed,
+        "evaluations": 10**12, **options.ours,
+    }  # fmt: skip
+    spec = SearchSpec(**settings)
     weight = balancing_weights(problem.y) if options.balanced else None
     warm_up()
+    start = time.process_time()
+    rounds = [start]
 
-    def search(evaluations: int) -> tuple[list[Found], float]:
-        start = time.process_time()
-        front = EvolutionEngine().fit(
-            problem.X, problem.y, replace(spec, evaluations=evaluations), problem.names, weight
-        )
-        laws = [Found(law.to_text(), law.complexity()) for law in front.expressions()]
-        return laws, time.process_time() - start
+    def interrupt_in_time(_: Snapshot) -> None:
+        rounds.append(time.process_time())
+        if rounds[-1] + (rounds[-1] - rounds[-2]) / 2 - start >= seconds and not over:
+            over.append(True)  # the search shows itself once more when it has ended
+            raise KeyboardInterrupt
 
-    # A pilot run tells how many evaluations fit into the rest of the time.
-    pilot, used = 20_000, 0.0
-    while True:
-        _, took = search(pilot)
-        used += took
-        if used > 0.03 * seconds:
-            break
-        pilot *= 3
-    laws, took = search(max(int(pilot * (seconds - used) / took), 1))
-    return Outcome(laws, used + took)
+    over: list[bool] = []
+    control = SearchControl(threads=1, watch=interrupt_in_time, watch_every_s=0.0)
+    front = EvolutionEngine().fit(
+        problem.X, problem.y, spec, problem.names, weight, control=control
+    )
+    laws = [Found(law.to_text(), law.complexity()) for law in front.expressions()]
+    return Outcome(laws, time.process_time() - start)
 
 
 # pyoperon's names of the operators.

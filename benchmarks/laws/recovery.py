@@ -3,7 +3,9 @@
     python benchmarks/laws/recovery.py --jobs 2
 
 2,000 rows, 2-3 % of the labels turned, 60 processor seconds, one thread, ten seeds, laws of at
-most 20 nodes, operators + - * square (for gate tanh and exp too). `chosen`: the law that the
+most 20 nodes, operators + - * square (for gate tanh and exp too, but no function of a function
+other than exp of a square: else tanh(z17**2) and tanh(z17)**2 pass for exp(-z17**2), and a tanh
+around the whole law lowers every hinge). `chosen`: the law that the
 workflow's rule takes (`choose_law`, on 2,000 more rows with the same noise) has the planted
 structure: the same variables and, up to the constants' values, the same form. `on the front`:
 some law found has it.
@@ -37,6 +39,14 @@ TASKS = {
     "paper, scale 1": ("paper", 1.0, POLYNOMIAL, 10),
     "paper, scale 3": ("paper", 3.0, POLYNOMIAL, 10),
 }
+NO_FUNCTION_OF_A_FUNCTION = {
+    "constraints": {"tanh": 3, "exp": 4},
+    "nested_constraints": {
+        "tanh": {"tanh": 0, "exp": 0, "square": 0},
+        "exp": {"tanh": 0, "exp": 0},
+        "square": {"tanh": 0, "exp": 0, "square": 0},
+    },
+}
 DEFAULT_ENGINES = ("occamscope",)
 
 
@@ -62,7 +72,9 @@ def work(cell: Cell) -> dict[str, Any]:
     rule, unit, operators, _ = TASKS[cell.task]
     problem = planted(rule, ROWS, cell.seed, unit)
     truth = parse(scaled_paper_law(unit) if rule == "paper" else problem.truth, problem.names)
-    outcome = fit(cell.engine, problem, cell.seconds, cell.seed, Options(operators, LARGEST))
+    limits = NO_FUNCTION_OF_A_FUNCTION if rule == "gate" else {}
+    options = Options(operators, LARGEST, ours=limits)
+    outcome = fit(cell.engine, problem, cell.seconds, cell.seed, options)
     laws = candidates((law.text for law in outcome.laws), problem)
     X, labels = validation_part(problem, RULES[rule].noise, cell.seed)
     laws = validation_columns(laws, X, labels, problem.names)
@@ -73,7 +85,7 @@ def work(cell: Cell) -> dict[str, Any]:
     return {
         "cpu_seconds": round(outcome.seconds, 2), "chosen": same_structure(chosen, truth),
         "on_front": bool(found), "test_accuracy": _accuracy(chosen, problem),
-        "planted_accuracy": 1.0, "law": chosen.to_text(6), "found": found[0] if found else "",
+        "law": chosen.to_text(6), "found": found[0] if found else "",
     }  # fmt: skip
 
 
@@ -89,7 +101,6 @@ def main() -> None:
     tasks = ("product", "paper, scale 3") if options.quick else tuple(TASKS)
     wanted = cells(options, tasks, options.engines, SEEDS, SECONDS, quick_seconds=4.0)
     rows = run(options.results / "laws_recovery.csv", wanted, work, options.jobs)
-    rows["exactly"] = rows["chosen"] & rows["on_front"]
     table = rows.groupby(["task", "engine"], sort=False).agg(
         seeds=("seed", "nunique"), chosen=("chosen", "sum"), on_front=("on_front", "sum"),
         test_accuracy=("test_accuracy", "median"),

@@ -13,7 +13,8 @@ import tempfile
 import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from importlib.metadata import version
+from contextlib import suppress
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -40,9 +41,14 @@ def arguments(question: str) -> argparse.Namespace:
     parser.add_argument("--jobs", type=int, default=1, help="processes side by side")
     parser.add_argument("--engines", nargs="+", help="only these")
     parser.add_argument("--tasks", nargs="+", help="only these")
+    parser.add_argument("--seeds", type=int, help="so many seeds instead of the study's")
+    parser.add_argument("--seconds", type=float, help="instead of the study's, for every search")
+    parser.add_argument("--results", type=Path, help="folder for table and rows")
     options = parser.parse_args()
-    # A smoke run leaves the results alone.
-    options.results = Path(tempfile.mkdtemp()) if options.quick else RESULTS
+    if options.results is None:
+        # What is no full run leaves the results alone.
+        partial = options.quick or options.seconds or options.seeds or options.tasks
+        options.results = Path(tempfile.mkdtemp()) if partial else RESULTS
     return options
 
 
@@ -57,6 +63,7 @@ def cells(
     """List a study's cells, the seeds outermost: what is cut short is balanced."""
     if options.quick:
         seeds, seconds = 1, quick_seconds
+    seeds, seconds = options.seeds or seeds, options.seconds or seconds
     tasks = [task for task in tasks if not options.tasks or task in options.tasks]
     engines = [engine for engine in engines if not options.engines or engine in options.engines]
     return [
@@ -83,8 +90,9 @@ def run(
     os.environ.update(dict.fromkeys(ONE_THREAD, "1"))
     context = multiprocessing.get_context("spawn")
     start = time.perf_counter()
-    with ProcessPoolExecutor(jobs, mp_context=context, max_tasks_per_child=1) as pool:
-        futures = {pool.submit(work, cell): cell for cell in waiting}
+    pool = ProcessPoolExecutor(jobs, mp_context=context, max_tasks_per_child=1)
+    futures = {pool.submit(work, cell): cell for cell in waiting}
+    try:
         for k, future in enumerate(as_completed(futures), 1):
             cell, row = futures[future], future.result()
             frame = pd.DataFrame([{**cell._asdict(), **row}])
@@ -95,6 +103,8 @@ def run(
                 f"seed {cell.seed}",
                 flush=True,
             )
+    finally:
+        pool.shutdown(cancel_futures=True)
     rows = pd.read_csv(path, dtype={"task": str}).fillna({"law": ""})
     wanted = set(cells)
     keep = [Cell(*row) in wanted for row in rows[list(Cell._fields)].itertuples(index=False)]
@@ -103,8 +113,11 @@ def run(
 
 def versions() -> str:
     """Say which versions were compared."""
-    names = ("numba", "pyoperon", "gplearn")
-    return ", ".join(f"{name} {version(name)}" for name in names)
+    found = []
+    for name in ("numba", "pyoperon", "gplearn"):
+        with suppress(PackageNotFoundError):  # not every study needs every peer
+            found.append(f"{name} {version(name)}")
+    return ", ".join(found)
 
 
 def markdown(table: pd.DataFrame, formats: dict[str, str] | None = None) -> str:

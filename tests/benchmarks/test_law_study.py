@@ -1,5 +1,8 @@
 """Scores and the running of studies."""
 
+import sys
+from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -12,15 +15,41 @@ from study import Cell, markdown, run
 
 from occamscope.laws.loss import mean_loss
 
+# A cell's work runs in a process of its own, which must find it by its module's name. It leaves
+# a mark, so that a second call is seen.
+MARKING = """
+from pathlib import Path
 
-def double(cell: Cell) -> dict[str, Any]:
-    """A cell's work: leaves a mark, so that a second call would be seen."""
+def double(cell):
     with Path(cell.task).open("a") as marks:
         marks.write("x")
+    if cell.engine == "broken":
+        raise ValueError("no such engine")
     return {"twice": 2 * cell.seed}
+"""
 
 
-def test_a_study_goes_on_where_it_was_stopped(tmp_path: Path) -> None:
+@pytest.fixture
+def double(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[Cell], dict[str, Any]]:
+    (tmp_path / "marking.py").write_text(MARKING)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.delitem(sys.modules, "marking", raising=False)
+    work: Callable[[Cell], dict[str, Any]] = import_module("marking").double
+    return work
+
+
+def test_what_is_finished_is_kept_when_a_cell_fails(
+    tmp_path: Path, double: Callable[[Cell], dict[str, Any]]
+) -> None:
+    cells = [Cell(str(tmp_path / name), name, 3, 1.0) for name in ("fine", "broken", "later")]
+    with pytest.raises(ValueError, match="no such engine"):
+        run(tmp_path / "study.csv", cells, double, 1)
+    assert "fine" in (tmp_path / "study.csv").read_text()
+
+
+def test_a_study_goes_on_where_it_was_stopped(
+    tmp_path: Path, double: Callable[[Cell], dict[str, Any]]
+) -> None:
     marks = [tmp_path / name for name in "ab"]
     first = [Cell(str(marks[0]), "engine", 1, 2.0)]
     both = [*first, Cell(str(marks[1]), "engine", 4, 2.0)]

@@ -160,6 +160,7 @@ def test_broken_lines_hold_the_whole_text_and_fit(text, width):
 def test_lines_are_broken_before_summands():
     assert wrap_law("z0*z1*z2 + 3*z3*z4 - z5*z6", 20) == ["z0*z1*z2 + 3*z3*z4", "- z5*z6"]
     assert wrap_law("z0*z1*z2*z3*z4", 8) == ["z0*z1*z2", "*z3*z4"]
+    assert wrap_law("z0 + z1*z2*z3*z4*z5", 16) == ["z0 + z1*z2*z3*z4", "*z5"]
 
 
 def test_numbers_are_rounded_but_not_names_and_exponents():

@@ -10,7 +10,6 @@ from occamscope.errors import InputError
 from occamscope.laws import tree
 from occamscope.laws.equivalence import (
     compare,
-    decision_law,
     effective_variables,
     same_structure,
     structure,
@@ -293,13 +292,6 @@ def test_a_law_too_large_to_multiply_out_is_compared_all_the_same():
     assert verdict(big, f"{big} + z1**9") == "different"
     assert structure(law(big)).startswith("as written: ")
     assert effective_variables(law(big)) == NAMES
-
-
-def test_the_decision_law_includes_scale_and_offset():
-    f = law("z1 - 0.5")
-    moved = decision_law(f, scale=4.0, offset=1.0)
-    np.testing.assert_allclose(4 * moved.evaluate(X), 4 * f.evaluate(X) + 1)
-    assert decision_law(f, scale=4.0) == f
 
 
 def test_structures_need_no_sympy():

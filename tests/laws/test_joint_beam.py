@@ -5,7 +5,7 @@ import pytest
 from scipy.optimize import minimize_scalar
 
 from occamscope.laws.expression import parse
-from occamscope.laws.joint_beam import Beam, Pool, State, fit_newcomers, shifted, structure
+from occamscope.laws.joint_beam import NONE, Beam, Pool, State, fit_newcomers, shifted, structure
 from occamscope.laws.joint_fit import JointLaw, JointProblem, without_laws
 from occamscope.laws.softmax import cross_entropy, log_priors, softmax
 from occamscope.laws.spec import SearchSpec
@@ -33,7 +33,7 @@ def pools(of, laws=LAWS):
 
 def start(of):
     prior = without_laws(PRIORS)
-    return State(prior, 0, of.loss(prior))
+    return State(prior, 0, of.loss(prior), (NONE,) * 3)
 
 
 def search(of, width=3, laws=LAWS):
@@ -68,7 +68,8 @@ def test_states_grow_in_size_and_fall_in_loss():
 def test_the_planted_combination_is_found_with_one_class_left_without_a_law():
     of = problem(output_offset=True)
     best = next(s for s in search(of) if s.complexity == 4)
-    assert best.key == ("z0*z1", "z2", "")
+    assert [law and law.to_text() for law in best.joint.laws] == ["z0*z1", "z2", None]
+    assert best.members == (0, 0, NONE)
 
 
 def test_a_state_that_was_given_is_not_lost():
@@ -76,8 +77,9 @@ def test_a_state_that_was_given_is_not_lost():
     law = JointLaw(
         (parse("z0*z1", NAMES), parse("z2 - 0.4", NAMES), None), (2.0, 1.5, 1.0), (0.0,) * 3
     )
-    given = State(law, 6, of.loss(law))
-    alone = Beam(of, [Pool(of)] * 3, 1).run([start(of), given])
+    given = State(law, 6, of.loss(law), (0, 1, NONE))
+    made = pools(of, [["z0*z1"], ["z2", "z2 - 0.4"], []])
+    alone = Beam(of, made, 1).run([given])
     assert alone[-1] is given
 
 

@@ -69,10 +69,18 @@ def test_fronts_are_pools():
     assert table["times_found"].tolist() == [2]
 
 
-def test_rows_of_the_data_are_looked_at():
-    pair = ["z0/z0", "1"]
+@pytest.mark.parametrize("pair", [["z0/z0", "1"], ["z0**2*(z1 + 0.3)", "z1 + 0.3"], ["1/z0", "z0"]])
+def test_laws_that_decide_rows_of_the_data_differently_stay_apart(pair):
     assert len(merged(pair)) == 1
+    assert len(merged(pair, X=X)) == 1
     assert len(merged(pair, X=np.zeros((2, 3)))) == 2
+
+
+def test_what_does_not_decide_is_looked_through():
+    table = merged(["(z1**2 + 0.5)*(z0 - 0.2)", "tanh(3*z0 - 0.6)", "2*z0 - 0.4", "exp(z2)"])
+    assert table["structure"].tolist() == ["c", "z0 + c"]
+    assert table["times_found"].tolist() == [1, 3]
+    assert table["expression"].tolist() == ["exp(z2)", "2*z0 - 0.4"]
 
 
 @pytest.mark.parametrize(

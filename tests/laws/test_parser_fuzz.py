@@ -14,9 +14,12 @@ from hypothesis import strategies as st
 from occamscope.errors import InputError
 from occamscope.laws import tree
 from occamscope.laws.constraints import complexity_of, violation
+from occamscope.laws.derivatives import values_and_jacobian
+from occamscope.laws.equivalence import compare, structure
 from occamscope.laws.expression import Expression, parse
 from occamscope.laws.front import Front
 from occamscope.laws.parser import FUNCTIONS, MAX_DEPTH, MAX_LENGTH, MAX_TOKENS
+from occamscope.laws.rounding import value_and_error
 from occamscope.laws.spec import SearchSpec
 
 NAMES = ("z1", "z2", "z_3")
@@ -254,6 +257,9 @@ USES = {
         violation(law, SearchSpec(operators=tuple(tree.SEARCH_OPERATORS), maxsize=200,
                                   constraints={"sin": 150}, nested_constraints={"+": {"+": 150}})),
     ),
+    "equivalence": lambda law: (structure(law), compare(law, law, DATA)),
+    "derivatives": lambda law: values_and_jacobian(law, DATA),
+    "rounding": lambda law: value_and_error(law.root, dict(zip(NAMES, DATA.T, strict=True))),
     "json": lambda law: Expression.from_dict(json.loads(json.dumps(law.to_dict()))),
 }  # fmt: skip
 
@@ -274,6 +280,16 @@ def test_a_front_copes_with_the_deepest_law():
         lambda: Front.from_expressions([text], DATA, DATA[:, 0], spec, NAMES, engine="evolution"),
     )
     assert front.table["expression"].tolist() == [text]
+
+
+def test_a_front_leaves_out_what_could_not_be_read_back():
+    root = tree.variable("z1")
+    for _ in range(MAX_DEPTH):
+        root = tree.call("sin", root)
+    spec = SearchSpec(operators=("sin",), maxsize=200, loss="mse")
+    laws = [Expression(root, NAMES), "z1"]
+    front = Front.from_expressions(laws, DATA, DATA[:, 0], spec, NAMES, engine="evolution")
+    assert front.table["expression"].tolist() == ["z1"]
 
 
 @pytest.mark.parametrize(

@@ -1,77 +1,58 @@
+"""The engine with a stand-in for PySR that writes what PySR writes (`stand_in/`)."""
+
 import json
 import os
 import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 import occamscope
+from occamscope.errors import InputError
+from occamscope.laws.constraints import violation
+from occamscope.laws.control import SearchControl
 from occamscope.laws.engines import EngineError
+from occamscope.laws.front import Front
+from occamscope.laws.hall_of_fame import hall_of_fame_path
 from occamscope.laws.loss import mean_loss
-from occamscope.laws.pysr_engine import INSTALL_COMMANDS, PySREngine, hall_of_fame_path
+from occamscope.laws.pysr_engine import INSTALL_COMMANDS, PySREngine
 from occamscope.laws.spec import SearchSpec
 
+HERE = Path(__file__).parent
 NAMES = ("S", "z17")  # S is a name that sympy, hence PySR, uses itself
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(120, 2))
 Y = np.where(X[:, 0] - X[:, 1] ** 2 > -0.7, 1.0, -1.0)
 SPEC = SearchSpec(evaluations=1000, seed=3)
-
-# What PySR and juliapkg look like to the worker, without Julia. The search's behaviour comes
-# from the environment variable STAND_IN.
-FAKE_PYSR = """
-import json, os, sys, time
-from pathlib import Path
-
-assert "numpy" not in sys.modules and "torch" not in sys.modules
-
-class PySRRegressor:
-    def __init__(self, **arguments):
-        self.arguments = arguments
-
-    def fit(self, X, y, *, weights=None):
-        mode = os.environ.get("STAND_IN", "")
-        if mode == "crash":
-            raise RuntimeError("Julia fell over")
-        assert X.shape == (120, 2) and set(y) == {-1.0, 1.0}
-        assert weights is None or weights.shape == y.shape
-        run = Path(self.arguments["output_directory"]) / self.arguments["run_id"]
-        run.mkdir(parents=True, exist_ok=True)
-        (run / "pid").write_text(str(os.getpid()))
-        laws = [(1, 0.9, "x0"), (4, 0.5, "x0 - square(x1)"), (6, 1e-3, "(x0 + 0.7) - square(x1)"),
-                (8, 0.0, "gamma(x0)"), (3, 0.2, "x0 * 99.0")]
-        for count in range(1, len(laws) + 1):
-            rows = "".join(f'{c},{l},"{e}"\\n' for c, l, e in laws[:count])
-            for name in ("hall_of_fame.csv", "hall_of_fame.csv.bak"):
-                (run / name).write_text("Complexity,Loss,Equation\\n" + rows)
-            time.sleep(0.02)
-        if mode == "hang":
-            time.sleep(600)
-"""
+FOUND = ["S", "S - z17**2", "S + 0.7 - z17**2"]
 
 
 @pytest.fixture
-def stand_in(tmp_path, monkeypatch):
+def stand_in(monkeypatch, tmp_path):
     """Put fakes of pysr and juliapkg before the real ones of the worker process."""
-    fakes = {
-        "pysr/__init__.py": FAKE_PYSR,
-        "juliapkg/__init__.py": "def resolve(dry_run): return dry_run",
-        "juliapkg/state.py": "STATE = {'meta': __file__}",
-    }
-    for name, text in fakes.items():
-        path = tmp_path / "fakes" / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)
-    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "fakes"))
-    return monkeypatch.setenv
+    monkeypatch.setenv("PYTHONPATH", str(HERE / "stand_in"))
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    return lambda mode: monkeypatch.setenv("STAND_IN", mode)
 
 
-def fit(engine=None, **arguments):
-    return (engine or PySREngine(poll_s=0.05)).fit(X, Y, SPEC, NAMES, **arguments)
+@pytest.fixture
+def run_folder(tmp_path):
+    return tmp_path / "run1"
+
+
+def fit(run_folder=None, spec=SPEC, data=(X, Y), names=NAMES, **arguments):
+    engine = PySREngine(run_folder=run_folder, poll_s=0.05)
+    return engine.fit(*data, spec, names, **arguments)
+
+
+def sent(run_folder):
+    """The arguments that PySR was given."""
+    return json.loads((run_folder / "arguments.json").read_text())
 
 
 def gone(pid):
@@ -83,9 +64,16 @@ def gone(pid):
     return False
 
 
+def pid(run_folder, name="pid"):
+    return (run_folder / "run" / name).read_text()
+
+
+# ---------------------------------------------------------------- what comes back
+
+
 def test_laws_come_back_under_the_datas_names(stand_in):
     table = fit().table
-    assert table["expression"].tolist() == ["S", "S - z17**2", "S + 0.7 - z17**2"]
+    assert table["expression"].tolist() == FOUND
     assert set(table["engine"]) == {"pysr"}
 
 
@@ -94,105 +82,345 @@ def test_losses_are_computed_anew_with_an_output_scale(stand_in):
     for row, law in zip(front.table.itertuples(), front.expressions(), strict=True):
         assert row.loss == mean_loss(row.output_scale * law.evaluate(X), Y, "hinge")
     assert front.table["loss"].iloc[-1] == 0.0
-    assert front.complete
+    assert front.stopped == "budget"
 
 
-def test_unreadable_and_oversized_laws_are_left_out_aloud(stand_in):
+def test_an_offset_is_fitted_where_the_spec_gives_one(stand_in):
+    table = fit(spec=replace(SPEC, output_offset=True)).table
+    assert table["output_offset"].abs().max() > 0
+    assert table["loss"].iloc[1] < 1e-6  # S - z17**2 + b needs no constant of its own
+
+
+def test_unreadable_and_oversized_laws_are_left_out_aloud_and_once(stand_in):
     lines = []
     texts = fit(progress=lines.append).table["expression"]
     assert not texts.str.contains("99").any()
-    assert any("left out 'gamma(x0)'" in line for line in lines)
+    assert len([line for line in lines if "left out 'gamma(x0)'" in line]) == 1
 
 
-def test_a_time_limit_keeps_what_was_found_and_says_so(stand_in, tmp_path):
-    stand_in("STAND_IN", "hang")
-    lines = []
-    engine = PySREngine(run_folder=tmp_path / "run1", poll_s=0.05, time_limit_s=3.0)
-    front = fit(engine, progress=lines.append)
-    assert not front.complete
-    assert len(front) == 3
-    assert gone((tmp_path / "run1" / "run" / "pid").read_text())
-    assert "no law yet" in lines[0]
-    assert any("5 laws, best loss 0 with 8 nodes" in line for line in lines)
-    assert any("stopped after 3 s" in line for line in lines)
+@pytest.mark.parametrize(
+    ("limits", "kept"),
+    [
+        ({"required_variables": ("z17",)}, FOUND[1:]),
+        ({"maxsize": 4}, FOUND[:2]),
+        ({"maxdepth": 2}, FOUND[:1]),
+        ({"max_constant": 0.5}, FOUND[:2]),
+        ({"nested_constraints": {"-": {"+": 0}}}, FOUND[:2]),
+        ({"complexity_of_operators": {"square": 9}}, FOUND),
+    ],
+)
+def test_laws_that_break_a_limit_stay_out_of_the_front(stand_in, limits, kept):
+    spec = replace(SPEC, **limits)
+    front = fit(spec=spec)
+    assert front.table["expression"].tolist() == kept
+    assert all(violation(law, spec) is None for law in front.expressions())
 
 
-def test_pysrs_own_limit_is_below_ours(stand_in, tmp_path):
-    fit(PySREngine(run_folder=tmp_path / "run1", poll_s=0.05, time_limit_s=100.0))
-    arguments = json.loads((tmp_path / "run1" / "arguments.json").read_text())
-    assert arguments["timeout_in_seconds"] == 80.0
+def test_excluded_variables_do_not_reach_pysr_and_names_stay_right(
+    stand_in, run_folder, monkeypatch
+):
+    monkeypatch.setenv("STAND_IN_LAWS", "x0 - square(x2);x2")
+    data = (np.column_stack([X[:, 0], RNG.normal(size=120), X[:, 1]]), Y)
+    spec = replace(SPEC, excluded_variables=("noise",))
+    front = fit(run_folder, spec, data, ("S", "noise", "z17"))
+    assert sent(run_folder)["fit"] == {"variable_names": ["x0", "x2"]}
+    np.testing.assert_array_equal(np.load(run_folder / "X.npy"), X)
+    assert front.table["expression"].tolist() == ["z17", "S - z17**2"]
 
 
-def test_an_interrupted_caller_leaves_no_process_behind(stand_in, tmp_path):
-    stand_in("STAND_IN", "hang")
-
-    def interrupt(line):
-        if "5 laws" in line:
-            raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        fit(PySREngine(run_folder=tmp_path / "run1", poll_s=0.05), progress=interrupt)
-    assert gone((tmp_path / "run1" / "run" / "pid").read_text())
+def test_products_that_pysr_turned_are_turned_back(stand_in, monkeypatch):
+    monkeypatch.setenv("STAND_IN_LAWS", "(x0 - square(x1)) * x1")
+    front = fit(spec=replace(SPEC, constraints={"*": (1, -1)}))
+    assert front.table["expression"].tolist() == ["z17*(S - z17**2)"]
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="the kernel's help is Linux's")
-@pytest.mark.faults
-def test_a_killed_caller_leaves_no_process_behind(stand_in, tmp_path):
-    stand_in("STAND_IN", "hang")
-    code = (
-        "import numpy as np; from occamscope.laws.pysr_engine import PySREngine;"
-        "from occamscope.laws.spec import SearchSpec; y = np.tile([-1.0, 1.0], 60);"
-        f"PySREngine(run_folder={str(tmp_path / 'run1')!r})"
-        ".fit(np.c_[y, y], y, SearchSpec(), ['S', 'z17'])"
-    )
-    source = str(Path(occamscope.__file__).parents[1])
-    path = os.pathsep.join([str(tmp_path / "fakes"), source])
-    caller = subprocess.Popen([sys.executable, "-c", code], env={**os.environ, "PYTHONPATH": path})
-    pid_file = tmp_path / "run1" / "run" / "pid"
-    for _ in range(400):
-        if hall_of_fame_path(tmp_path / "run1").exists() and pid_file.read_text():
-            break
-        time.sleep(0.05)
-    os.kill(caller.pid, signal.SIGKILL)
-    caller.wait()
-    assert gone(pid_file.read_text())
-
-
-def test_a_killed_search_resumes_from_its_hall_of_fame(stand_in, tmp_path):
-    engine = PySREngine(run_folder=tmp_path / "run1", poll_s=0.05)
-    fit(engine)
-    front = fit(engine, resume_from=tmp_path / "run1", guesses=["S*z17", "exp(S)"])
-    arguments = json.loads((tmp_path / "run1" / "arguments.json").read_text())
-    assert arguments["guesses"] == ["x0", "x0 - square(x1)", "x0 + 0.7 - square(x1)", "x0*x1"]
-    assert len(front) == 3
-
-
-def test_an_earlier_search_is_not_overwritten(stand_in, tmp_path):
-    engine = PySREngine(run_folder=tmp_path / "run1", poll_s=0.05)
-    fit(engine)
-    with pytest.raises(EngineError, match="resume from it or name another folder"):
-        fit(engine)
-
-
-def test_a_crash_shows_pysrs_last_words(stand_in):
-    stand_in("STAND_IN", "crash")
-    with pytest.raises(EngineError, match=r"status 1(.|\n)*Julia fell over"):
-        fit()
-
-
-def test_weights_reach_pysr_and_the_losses(stand_in, tmp_path):
+def test_weights_reach_pysr_and_the_losses(stand_in, run_folder):
     weight = np.where(Y > 0, 1.0, 0.5)
-    engine = PySREngine(run_folder=tmp_path / "run1", poll_s=0.05)
-    front = fit(engine, sample_weight=weight)
-    saved = np.load(tmp_path / "run1" / "weights.npy", allow_pickle=False)
+    front = fit(run_folder, sample_weight=weight)
+    saved = np.load(run_folder / "weights.npy", allow_pickle=False)
     np.testing.assert_array_equal(saved, weight)
     values = front.table["output_scale"][1] * front.expression(1).evaluate(X)
     assert front.table["loss"][1] == mean_loss(values, Y, "hinge", weight)
 
 
-def test_missing_pieces_are_named_with_two_commands(stand_in, tmp_path):
-    julia = tmp_path / "fakes" / "juliapkg" / "__init__.py"
-    julia.write_text("def resolve(dry_run): raise Exception('no network')")
+def test_an_absolute_loss_is_searched_and_scored(stand_in, run_folder):
+    y = X[:, 0] - X[:, 1] ** 2
+    front = fit(run_folder, replace(SPEC, loss="mae"), (X, y))
+    assert sent(run_folder)["model"]["elementwise_loss"] == "L1DistLoss()"
+    assert front.table["loss"].min() == 0.0
+
+
+# ---------------------------------------------------------------- limits and watching
+
+
+def test_a_time_limit_keeps_what_was_found_and_says_so(stand_in, run_folder):
+    stand_in("hang")
+    lines = []
+    front = fit(run_folder, control=SearchControl(time_limit_s=3.0), progress=lines.append)
+    assert front.stopped == "time" and not front.complete
+    assert front.table["expression"].tolist() == FOUND
+    assert gone(pid(run_folder))
+    assert "no law yet" in lines[0]
+    assert any("5 laws, best loss 0 with 8 nodes" in line for line in lines)
+    assert any("stopped after 3 s" in line for line in lines)
+
+
+def test_a_time_limit_before_the_first_law_gives_an_empty_front(stand_in):
+    stand_in("hang before the first law")
+    front = fit(control=SearchControl(time_limit_s=1.0))
+    assert (len(front), front.stopped) == (0, "time")
+
+
+def test_pysrs_own_clock_is_set_below_ours_and_counts_julias_start(stand_in, run_folder):
+    stand_in("own limit")
+    start = time.monotonic()
+    front = fit(run_folder, control=SearchControl(time_limit_s=3.0))
+    assert front.stopped == "time"
+    assert time.monotonic() - start < 3.5
+    finished = json.loads((run_folder / "finished.json").read_text())
+    assert 0 < finished["seconds"] < 3.0
+    assert 0 < sent(run_folder)["model"]["timeout_in_seconds"] <= 3.0
+
+
+def test_generations_are_pysrs_iterations(stand_in, run_folder):
+    spec = replace(SPEC, evaluations=10**6)
+    front = fit(run_folder, spec, control=SearchControl(generations=5))
+    assert sent(run_folder)["model"]["niterations"] == 5
+    assert front.stopped == "generations" and front.complete
+    assert fit(spec=spec, control=SearchControl(generations=10**6)).stopped == "budget"
+
+
+def test_a_watcher_sees_the_front_grow(stand_in):
+    seen = []
+    front = fit(
+        spec=replace(SPEC, evaluations=15 * 380 * 2 * 10),
+        control=SearchControl(watch=seen.append, watch_every_s=0.01),
+    )
+    last = seen[-1]
+    assert list(last.rows) == [
+        (row.complexity, row.loss, row.expression) for row in front.table.itertuples()
+    ]
+    assert last.evaluations == last.budget == 15 * 380 * 2 * 10
+    assert [s.generation for s in seen] == sorted(s.generation for s in seen)
+    assert seen[-1].generation == 5  # as the stand-in printed
+    assert all(s.seconds <= t.seconds for s, t in zip(seen, seen[1:], strict=False))
+    assert seen[0].rows == () or len(seen[0].rows) <= len(last.rows)
+
+
+# ---------------------------------------------------------------- interrupts, crashes, kills
+
+
+def interrupt(line):
+    if "5 laws" in line:
+        raise KeyboardInterrupt
+
+
+def test_ctrl_c_returns_the_front_found_so_far_and_leaves_no_process(stand_in, run_folder):
+    stand_in("hang")
+    front = fit(run_folder, progress=interrupt)
+    assert front.stopped == "interrupt" and not front.complete
+    assert front.table["expression"].tolist() == FOUND
+    assert gone(pid(run_folder))
+
+
+def test_what_pysr_started_itself_ends_with_it(stand_in, run_folder):
+    stand_in("children")
+    fit(run_folder, progress=interrupt)
+    assert gone(pid(run_folder)) and gone(pid(run_folder, "child"))
+
+
+def test_a_watcher_that_breaks_leaves_no_process_behind(stand_in, run_folder):
+    stand_in("hang")
+
+    def broken(line):
+        if "5 laws" in line:
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fit(run_folder, progress=broken)
+    assert gone(pid(run_folder))
+
+
+def test_an_interrupt_that_pysr_took_itself_is_told(stand_in):
+    stand_in("interrupted")
+    assert fit().stopped == "interrupt"
+
+
+def caller(run_folder, tmp_path):
+    """Start a process that searches without an end, and wait for its first laws."""
+    code = (
+        "import numpy as np; from occamscope.laws.pysr_engine import PySREngine;"
+        "from occamscope.laws.spec import SearchSpec; y = np.tile([-1.0, 1.0], 60);"
+        f"front = PySREngine(run_folder={str(run_folder)!r}, poll_s=0.05)"
+        ".fit(np.c_[y, y], y, SearchSpec(), ['S', 'z17']);"
+        "print(front.stopped, len(front), flush=True)"
+    )
+    source = str(Path(occamscope.__file__).parents[1])
+    path = os.pathsep.join([str(HERE / "stand_in"), source])
+    started = subprocess.Popen(
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, start_new_session=True,
+        env={**os.environ, "PYTHONPATH": path},
+    )  # fmt: skip
+    for _ in range(400):
+        if hall_of_fame_path(run_folder).exists() and pid(run_folder):
+            break
+        time.sleep(0.05)
+    return started
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the kernel's help is Linux's")
+@pytest.mark.faults
+def test_a_killed_caller_leaves_no_process_behind(stand_in, tmp_path, run_folder):
+    stand_in("hang")
+    started = caller(run_folder, tmp_path)
+    os.kill(started.pid, signal.SIGKILL)
+    started.wait()
+    assert gone(pid(run_folder))
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="process groups are POSIX's")
+@pytest.mark.faults
+def test_ctrl_c_in_a_terminal_reaches_the_caller_alone(stand_in, tmp_path, run_folder):
+    stand_in("hang")
+    started = caller(run_folder, tmp_path)
+    os.killpg(started.pid, signal.SIGINT)  # as a terminal does: to the whole group
+    printed, _ = started.communicate(timeout=30)
+    assert printed.split()[0] == "interrupt" and int(printed.split()[1]) >= 1
+    assert gone(pid(run_folder))
+
+
+def test_a_crash_shows_pysrs_last_words(stand_in):
+    stand_in("crash")
+    with pytest.raises(EngineError, match=r"status 1(.|\n)*Julia fell over"):
+        fit()
+
+
+def test_a_crash_without_words_is_told(stand_in):
+    stand_in("quiet crash")
+    with pytest.raises(EngineError, match=r"status 3(.|\n)*printed nothing"):
+        fit()
+
+
+def test_a_crash_at_the_end_does_not_lose_what_was_found(stand_in):
+    stand_in("crash at the end")
+    with pytest.raises(EngineError, match="resume_from='") as caught:
+        fit()
+    folder = Path(str(caught.value).rpartition("resume_from='")[2].rstrip("'"))
+    stand_in("")
+    front = fit(resume_from=folder)
+    assert front.table["expression"].tolist() == FOUND
+
+
+def test_a_kill_in_the_middle_of_a_write_loses_nothing(stand_in, run_folder):
+    stand_in("killed while it writes")
+    with pytest.raises(EngineError, match="status -9"):
+        fit(run_folder)
+    assert len(hall_of_fame_path(run_folder).read_text()) == 60
+    stand_in("")
+    front = fit(run_folder, resume_from=run_folder)
+    assert front.table["expression"].tolist() == FOUND
+
+
+def test_bytes_that_are_no_text_spoil_nothing(stand_in):
+    stand_in("garbled")
+    lines, seen = [], []
+    front = fit(control=SearchControl(watch=seen.append), progress=lines.append)
+    assert front.table["expression"].tolist() == FOUND
+    assert len([line for line in lines if "left out" in line]) == 2  # gamma and the garbled one
+    assert all(line.isascii() for line in lines) and seen[-1].generation == 5
+    stand_in("garbled crash")
+    with pytest.raises(EngineError, match=r"status 7(.|\n)*Julia fell over"):
+        fit()
+
+
+def test_a_temporary_folder_goes(stand_in, tmp_path):
+    fit()
+    stand_in("crash")
+    with pytest.raises(EngineError):
+        fit()
+    assert list(tmp_path.iterdir()) == []
+
+
+# ---------------------------------------------------------------- resume
+
+
+def test_a_killed_search_resumes_from_its_hall_of_fame(stand_in, run_folder):
+    fit(run_folder)
+    front = fit(run_folder, resume_from=run_folder, guesses=["S*z17", "exp(S)"])
+    guesses = sent(run_folder)["model"]["guesses"]
+    assert guesses == ["x0", "x0 - square(x1)", "x0 + 0.7 - square(x1)", "x0*x1"]
+    assert len(front) == 3
+
+
+def test_an_earlier_search_is_not_overwritten(stand_in, run_folder):
+    fit(run_folder)
+    with pytest.raises(EngineError, match="resume from it or name another folder"):
+        fit(run_folder)
+
+
+def test_features_may_have_moved_since_the_killed_search(stand_in, run_folder, tmp_path):
+    fit(run_folder)
+    lines = []
+    front = fit(
+        tmp_path / "run2", data=(X[:, ::-1], Y), names=("z17", "S"), resume_from=run_folder,
+        progress=lines.append,
+    )  # fmt: skip
+    guesses = sent(tmp_path / "run2")["model"]["guesses"]
+    assert guesses[0] == "x1"
+    assert "S - z17**2" in front.table["expression"].tolist()
+    fit(tmp_path / "run3", names=("z17", "T"), resume_from=run_folder, progress=lines.append)
+    assert any("left out 'S'" in line for line in lines)
+
+
+@pytest.mark.parametrize("name", ["nowhere", "file"])
+def test_what_is_no_run_cannot_be_resumed(stand_in, tmp_path, name):
+    (tmp_path / "file").mkdir()
+    (tmp_path / "file" / "arguments.json").write_bytes(b"\xff{")
+    with pytest.raises(InputError, match="holds no PySR search"):
+        fit(resume_from=tmp_path / name)
+
+
+def test_a_front_is_a_start_like_any_other(stand_in, run_folder):
+    front = Front.from_expressions(["z17*S"], X, Y, SPEC, NAMES, engine="evolution")
+    fit(run_folder, resume_from=front)
+    assert sent(run_folder)["model"]["guesses"] == ["x1*x0"]
+
+
+def test_a_checkpoint_holds_laws_and_iterations_and_is_resumed(stand_in, run_folder):
+    stand_in("hang")
+    spec, states = replace(SPEC, evaluations=15 * 380 * 2 * 40), []
+    control = SearchControl(checkpoint=states.append, checkpoint_every_s=0.01)
+    fit(spec=spec, control=control, progress=interrupt)
+    state = states[-1]
+    assert json.loads(json.dumps(state.numbers)) == state.numbers
+    assert (state.numbers["generation"], len(state.numbers["laws"])) == (5, 4)
+    stand_in("")
+    seen = []
+    front = fit(run_folder, spec, control=SearchControl(resume=state, watch=seen.append))
+    assert sent(run_folder)["model"]["niterations"] == 35
+    assert sent(run_folder)["model"]["guesses"] == [
+        "x0",
+        "x0 - square(x1)",
+        "x0 + 0.7 - square(x1)",
+    ]
+    assert front.table["expression"].tolist() == FOUND
+    assert seen[-1].seconds > state.numbers["seconds"]
+    assert seen[-1].generation == 10
+
+
+def test_a_checkpoint_of_other_data_is_refused(stand_in):
+    states = []
+    control = SearchControl(checkpoint=states.append, checkpoint_every_s=0.0)
+    fit(control=control)
+    with pytest.raises(InputError, match="of other data or settings"):
+        fit(data=(X + 1, Y), control=SearchControl(resume=states[-1]))
+
+
+# ---------------------------------------------------------------- what is missing
+
+
+def test_missing_pieces_are_named_with_two_commands(stand_in):
+    stand_in("no julia")
     ok, message = PySREngine().available()
     assert not ok
     assert "Julia" in message
@@ -215,41 +443,7 @@ def test_the_probe_leaves_no_trace(tmp_path, monkeypatch):
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.pysr
-def test_real_pysr_finds_a_product_law_twice_the_same(tmp_path):
-    rng = np.random.default_rng(0)
-    z = rng.normal(size=(400, 3))
-    y = np.where(z[:, 0] * z[:, 1] - z[:, 2] > 0.3, 1.0, -1.0)
-    spec = SearchSpec(evaluations=300_000, islands=5, maxsize=9, seed=1)
-    fronts = [
-        PySREngine(run_folder=tmp_path / name).fit(z, y, spec, ["z3", "z17", "z29"])
-        for name in ("a", "b")
-    ]
-    assert fronts[0].complete
-    assert fronts[0].table.equals(fronts[1].table)
-    law = fronts[0].expression(-1)
-    assert set(law.variables()) == {"z3", "z17", "z29"}
-    assert np.mean(np.sign(law.evaluate(z)) == y) > 0.98
-
-
-@pytest.mark.pysr
-def test_real_pysr_takes_guesses_and_resumes(tmp_path):
-    rng = np.random.default_rng(0)
-    z = rng.normal(size=(300, 2))
-    target = z[:, 0] * z[:, 1] ** 2 - 1.5
-    spec = SearchSpec(loss="mse", evaluations=20_000, islands=3)
-    engine = PySREngine(run_folder=tmp_path / "run1")
-    engine.fit(z, target, spec, ["a", "b"], guesses=["a*b**2 - 1.5"])
-    front = engine.fit(z, target, spec, ["a", "b"], resume_from=tmp_path / "run1")
-    assert front.table["loss"].iloc[-1] < 1e-6
-
-
-@pytest.mark.pysr
-@pytest.mark.parametrize("loss", ["hinge", "squared_hinge", "logistic"])
-def test_real_pysr_takes_every_loss_and_weights(loss):
-    rng = np.random.default_rng(0)
-    z = rng.normal(size=(200, 2))
-    y = np.where(z[:, 0] > 0.2, 1.0, -1.0)
-    spec = SearchSpec(loss=loss, operators="paper", evaluations=20_000, islands=3)
-    front = PySREngine().fit(z, y, spec, ["a", "b"], sample_weight=np.ones(200))
-    assert front.table["loss"].iloc[-1] < 0.2
+@pytest.mark.parametrize("guess", ["S +", "other", "__import__('os')"])
+def test_a_guess_that_cannot_be_read_is_refused_before_anything_starts(guess):
+    with pytest.raises(InputError, match="expression"):
+        PySREngine(python="/nowhere/python").fit(X, Y, SPEC, NAMES, guesses=[guess])

@@ -58,6 +58,7 @@ def test_accuracy_counts_the_output_offset():
     with_offset, without = found(pool), found(pool.assign(output_offset=0.0))
     assert with_offset.best == found(["z0 - 0.2"]).best > without.best
     assert with_offset.table["expression"].tolist() == ["z0"]
+    assert with_offset.table["latex"].tolist() == ["z_{0} - 0.2"]
 
 
 def test_agreement_is_the_share_of_rows_decided_alike():

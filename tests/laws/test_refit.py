@@ -5,7 +5,9 @@ import pytest
 from scipy.optimize import linprog, lsq_linear, minimize
 
 from occamscope.errors import InputError
-from occamscope.laws.expression import parse
+from occamscope.laws import tree
+from occamscope.laws.expression import Expression, parse
+from occamscope.laws.front import score_law
 from occamscope.laws.loss import LOSSES, mean_loss
 from occamscope.laws.refit import loss_derivatives, refit, smoothed_loss
 from occamscope.laws.spec import SearchSpec
@@ -126,6 +128,38 @@ def test_the_result_is_never_worse_than_the_start(loss):
         assert refit(law, X, y, wanted).loss <= start.loss
 
 
+def random_tree(rng, depth=4):
+    """A tree of any operators with constants that are often special."""
+    if depth == 0 or rng.random() < 0.25:
+        if rng.random() < 0.5:
+            return tree.constant(rng.choice([0.0, 1.0, -2.0, 0.3, 50.0, 1e-8]))
+        return tree.variable(str(rng.choice(NAMES)))
+    name = str(rng.choice([*tree.SEARCH_OPERATORS, "pow"]))
+    if name == "pow":
+        return tree.power(random_tree(rng, depth - 1), int(rng.choice([-9, -2, 4, 9])))
+    operands = [random_tree(rng, depth - 1) for _ in range(tree.SEARCH_OPERATORS[name])]
+    return tree.call(name, *operands)
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("loss", LOSSES)
+def test_any_law_on_any_data_is_fitted_or_left_alone(loss):
+    rng, better = np.random.default_rng(18), 0
+    for _ in range(80):
+        n = int(rng.integers(1, 40))
+        X = rng.normal(size=(n, 3)) * 10 ** rng.uniform(-3, 3)
+        X[rng.random((n, 3)) < 0.1] = 0.0
+        y = targets(rng.normal(size=n) * 10 ** rng.uniform(-3, 3), loss)
+        wanted = spec(loss, max_constant=50.0, output_scale=bool(rng.integers(2)))
+        law = Expression(random_tree(rng), NAMES)
+        start, found = refit(law, X, y, wanted, steps=0), refit(law, X, y, wanted)
+        assert found.loss <= start.loss
+        assert score_law(found.law, X, y, wanted)[0] == found.loss
+        assert max(map(abs, found.law.constants()), default=0.0) <= 50.0
+        better += found.loss < start.loss
+    assert better > 10
+
+
 def test_a_step_of_no_use_changes_nothing():
     X, target, _ = linear_data(7)
     best = refit(LINEAR, X, target, spec("mse"))
@@ -186,6 +220,28 @@ def test_a_base_is_added_before_the_loss():
     assert scaled.loss == pytest.approx(exact.fun, abs=1e-9)
     values = scaled.output_scale * scaled.law.evaluate(X) + base
     assert scaled.loss == mean_loss(values, y, "logistic", w)
+
+
+def test_a_free_offset_is_fitted_beside_a_base():
+    X, target, w = linear_data(12)
+    y, base = targets(target, "logistic"), 0.5 * X[:, 0] - 1.0
+    free = spec("logistic", output_scale=True, output_offset=True)
+    found = refit(parse("2.0 - b", NAMES), X, y, free, w, base=base)
+    written = refit(parse("1.0*b + 0.2", NAMES), X, y, spec("logistic"), w, base)
+    assert found.loss == pytest.approx(written.loss, abs=1e-12)
+    values = found.output_scale * found.law.evaluate(X) + found.output_offset + base
+    assert found.loss == mean_loss(values, y, "logistic", w)
+
+
+@pytest.mark.filterwarnings("error")
+def test_rows_with_enormous_derivatives_do_not_spoil_the_fit():
+    X = np.random.default_rng(19).normal(size=(100, 3))
+    X[0] = [600.0, 0.0, 0.0]
+    y = np.where((np.exp(np.minimum(X[:, 0], 600)) - 2 * X[:, 1] > 0.5), 1.0, -1.0)
+    law = parse("1.3*exp(1.1*a) - 1.0*b - 0.2", NAMES)
+    assert (
+        refit(law, X, y, spec("hinge")).loss < 0.7 * refit(law, X, y, spec("hinge"), steps=0).loss
+    )
 
 
 def test_an_undefined_law_is_given_back_with_an_infinite_loss():

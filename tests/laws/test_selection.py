@@ -155,11 +155,28 @@ def test_rows_of_no_weight_have_no_say_in_cross_validation():
     assert chosen.table["cv_loss"][chosen.row] < 1.0
 
 
+def test_weights_count_in_every_fit_and_in_the_mean():
+    found, X, y, spec = planted("mse")
+    weight = np.where(np.arange(len(y)) % 3 == 0, 1e-9, 1.0)
+    spoilt = np.where(weight == 1, y, 1e3)
+    chosen = select_by_cross_validation(found, X, spoilt, spec, weight)
+    assert chosen.table["cv_loss"][chosen.row] < 1.0
+
+
+def test_rows_of_a_group_count_as_one_in_the_standard_error():
+    table, losses = front((1, 1.0, 0.0)), np.random.default_rng(1).random(10)
+    once = pick_by_losses(table, [losses]).table
+    groups = np.repeat(np.arange(10), 7)
+    often = pick_by_losses(table, [np.repeat(losses, 7)], groups=groups).table
+    assert often["cv_standard_error"][0] == pytest.approx(once["cv_standard_error"][0])
+
+
 def test_a_fit_never_sees_the_rows_that_judge_it():
     seen = []
 
     def losses(law, train, test):
         assert not set(train) & set(test)
+        assert 6 not in train
         seen.append((law, tuple(test)))
         return test.astype(float)
 

@@ -147,6 +147,12 @@ def test_the_simplest_law_near_the_best_is_taken():
     assert simplest_within(rows, "measure", 0.0, "tie", larger_is_better=True) == 2
 
 
+def test_a_rounding_error_does_not_decide_at_the_edge():
+    rows = table((9, 0.7, 0, "c"), (3, 0.8, 0, "a"))
+    assert 0.7 + 0.1 < 0.8
+    assert simplest_within(rows, "measure", 0.1, "tie", larger_is_better=False) == 1
+
+
 def test_a_law_that_is_undefined_is_taken_only_if_all_are():
     rows = table((9, 0.1, 0, "c"), (3, np.inf, 0, "a"))
     assert simplest_within(rows, "measure", np.inf, "tie", larger_is_better=False) == 0

@@ -8,7 +8,6 @@ that found them.
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -168,12 +167,3 @@ class ClassSearches:
         if inner is not None and self._base is not None:
             arrays = {_BASE: self._base, **inner.arrays}
         self.control.checkpoint(SearchState(self.digest, arrays, numbers))
-
-
-def digest_of(X: Array, y: NDArray[np.intp], weight: Array, *settings: object) -> str:
-    """Return what identifies data and settings, as far as the result depends on them."""
-    known = hashlib.sha256(repr(settings).encode())
-    for array in (X, y, weight):
-        known.update(repr((array.shape, array.dtype.str)).encode())
-        known.update(np.ascontiguousarray(array).tobytes())
-    return known.hexdigest()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -13,13 +13,27 @@ from sklearn.utils.multiclass import check_classification_targets
 
 from occamscope.errors import InputError
 from occamscope.laws.calibration import Platt, fit_platt
-from occamscope.laws.estimator_base import LawEstimator, rows_for_choice, texts
-from occamscope.laws.estimator_choice import choose_row, class_columns
-from occamscope.laws.estimator_data import check_row_weights, check_table, hold_out
+from occamscope.laws.estimator_base import LawEstimator
+from occamscope.laws.estimator_choice import (
+    add_class_columns,
+    check_rule,
+    choose,
+    extra_columns,
+    select_joint_by_cross_validation,
+)
+from occamscope.laws.estimator_data import (
+    check_groups,
+    check_row_weights,
+    check_table,
+    class_factors,
+    hold_out,
+    sorted_classes,
+)
 from occamscope.laws.estimator_json import read_labels, write_labels
-from occamscope.laws.estimator_laws import faced
+from occamscope.laws.estimator_laws import all_values
 from occamscope.laws.front import Front
 from occamscope.laws.joint_front import JointFront
+from occamscope.laws.selection import Selection, select_by_cross_validation
 from occamscope.laws.softmax import softmax
 from occamscope.laws.spec import DEFAULT_OPERATORS, SearchSpec
 
@@ -29,6 +43,26 @@ Array = NDArray[np.float64]
 _CALIBRATION_ROWS = 20_000
 # Larger decision values, infinite ones among them, count as this.
 _HUGE = 1e100
+
+
+class _Rows(NamedTuple):
+    """Rows of a table: features, class numbers, weights as given and as in the loss, groups."""
+
+    X: Array
+    number: NDArray[np.intp]
+    weight: Array
+    loss_weight: Array
+    group: NDArray[Any] | None
+
+    @property
+    def sign(self) -> Array:
+        """-1 for the first class, +1 for the others."""
+        return np.where(self.number > 0, 1.0, -1.0)
+
+    def at(self, which: NDArray[np.intp]) -> _Rows:
+        """Return some of the rows."""
+        parts = (None if part is None else part[which] for part in self)
+        return _Rows(*parts)  # type: ignore[arg-type]
 
 
 class LawClassifier(ClassifierMixin, LawEstimator):
@@ -50,7 +84,8 @@ class LawClassifier(ClassifierMixin, LawEstimator):
         one for each feature). 1 unless told otherwise.
     constraints : largest complexity of an operator's operands, {"exp": 4, "*": (-1, 3)}
     nested_constraints : how often operators may stand inside another one, {"exp": {"exp": 0}}
-    max_constant : largest absolute value of a constant
+    max_constant : largest absolute value of a constant; wide, because a table's features may
+        have any unit
     required_variables, excluded_variables : features that every law must, or no law may, use
     output_scale : give f a free positive factor, which costs no node
     output_offset : give f a free summand, too
@@ -64,9 +99,13 @@ class LawClassifier(ClassifierMixin, LawEstimator):
     islands, population : populations that evolve apart, and their size
     parsimony : added to the loss (relative to the best constant's) for every node
     validation_fraction : share of rows that the search does not see, 0 to 0.5. They fill the
-        front's validation columns, choose the law and calibrate probabilities; with 0 the
-        rows of the search do all that, too optimistically.
-    selection : "one_standard_error", "best", "accuracy" or "score": which law is chosen
+        front's validation columns, choose the law and calibrate probabilities. With 0
+        probabilities are calibrated on the rows of the search, and are too sure of themselves.
+    selection : which law is chosen
+        "validation": the simplest one within one standard error of the best balanced accuracy
+        on held-out rows; "one_standard_error": the same with the loss, by cross-validation of
+        the constants on all rows (also where nothing is held out); "best", "accuracy",
+        "score": PySR's rules, by the loss of the search. See `selection`.
     threads : islands that evolve at the same time; None is 1, -1 all cores. The result is the
         same for any number.
     checkpoint : file in which the search keeps its state, every `checkpoint_every` seconds
@@ -129,7 +168,7 @@ class LawClassifier(ClassifierMixin, LawEstimator):
         complexity_of_variables: int | Sequence[int] = 1,
         constraints: Mapping[str, int | tuple[int, int]] | None = None,
         nested_constraints: Mapping[str, Mapping[str, int]] | None = None,
-        max_constant: float = 50.0,
+        max_constant: float = 1e6,
         required_variables: Sequence[str] = (),
         excluded_variables: Sequence[str] = (),
         output_scale: bool = True,
@@ -144,7 +183,7 @@ class LawClassifier(ClassifierMixin, LawEstimator):
         population: int = 27,
         parsimony: float = 0.0,
         validation_fraction: float = 0.2,
-        selection: str = "one_standard_error",
+        selection: str = "validation",
         threads: int | None = None,
         checkpoint: str | Path | None = None,
         checkpoint_every: float = 60.0,
@@ -205,74 +244,68 @@ class LawClassifier(ClassifierMixin, LawEstimator):
         InputError
             If data, labels or parameters are unusable; the message names what and the remedy.
         """
-        table, labels = check_table(self, X, y, numeric=False)
-        check_classification_targets(labels)
-        weight = check_row_weights(sample_weight, len(table))
-        kept = np.flatnonzero(weight > 0)
-        table, weight = table[kept], weight[kept]
-        self.classes_, number = np.unique(labels[kept], return_inverse=True)
-        if len(self.classes_) < 2:
-            raise InputError(
-                f"y holds one class only ('{self.classes_[0]}'): there is nothing to separate"
-            )
+        check_rule(self.selection)
+        rows, kept = self._labelled(X, y, sample_weight, groups)
         self._name_features()
         seed = self._seed()
         spec = self._spec(seed)
         if not spec.is_margin:
             raise InputError(f"loss: '{spec.loss}' is for numbers; use LawRegressor")
-        rows = None if groups is None else np.asarray(groups)[kept]
-        parts = hold_out(self.validation_fraction, len(table), seed, number, rows)
-        loss_weight = weight * self._class_weights(number, weight)[number]
-        search, judged = parts.search, rows_for_choice(parts)
-        front = self._searched(table[search], number[search], loss_weight[search], spec)
-        some = np.random.default_rng([seed, 2]).permutation(judged)[:_CALIBRATION_ROWS]
+        parts = hold_out(self.validation_fraction, len(kept), seed, rows.number, rows.group)
+        search, held_out = rows.at(parts.search), rows.at(parts.held_out)
+        front = self._searched(search, spec)
+        judged = held_out if len(parts.held_out) else search
+        some = np.random.default_rng([seed, 2]).permutation(len(judged.X))[:_CALIBRATION_ROWS]
+        sample = judged.at(some)
         if isinstance(front, JointFront):
-            front = front.calibrated(table[some], number[some], weight[some])
-        face = faced(front)
-        rows_of = range(len(front))
-        values = [face.values(row, table[judged]) for row in rows_of]
-        columns = class_columns(
-            values, number[judged], weight[judged], loss_weight[judged], spec.loss
-        )
+            front = front.calibrated(sample.X, sample.number, sample.weight)
+        table = front.table
+        if len(parts.held_out):
+            table = add_class_columns(
+                table, all_values(front, held_out.X), held_out.number, held_out.weight,
+                held_out.loss_weight, spec.loss,
+            )  # fmt: skip
+        chosen = choose(table, self.selection, lambda: _cross_validated(front, rows, spec))
         self.validation_rows_ = kept[parts.held_out]
-        chosen = choose_row(front.table, columns, self.selection)
-        self.keep_front(front, columns if len(parts.held_out) else columns[[]], chosen)
+        self.keep_front(front, extra_columns(front, chosen), chosen.row)
         self.platt_ = ()
         if isinstance(front, Front):
             self.platt_ = tuple(
-                calibrated(face.values(row, table[some]), number[some], weight[some])
-                for row in rows_of
+                calibrated(values, sample.number, sample.weight)
+                for values in all_values(front, sample.X)
             )
         return self
 
-    def _searched(
-        self, X: Array, number: NDArray[np.intp], weight: Array, spec: SearchSpec
-    ) -> Front | JointFront:
+    def _labelled(
+        self, X: Any, y: Any, sample_weight: ArrayLike | None, groups: ArrayLike | None
+    ) -> tuple[_Rows, NDArray[np.intp]]:
+        """Return the rows of positive weight, and which they are."""
+        table, labels = check_table(self, X, y, numeric=False)
+        weight = check_row_weights(sample_weight, len(table))
+        group = check_groups(groups, len(table))
+        kept = np.flatnonzero(weight > 0)
+        self.classes_, number = sorted_classes(labels[kept])
+        check_classification_targets(labels)
+        if len(self.classes_) < 2:
+            raise InputError(
+                f"y holds one class only ('{self.classes_[0]}'): there is nothing to separate"
+            )
+        factors = class_factors(self.class_weight, self.classes_, number, weight[kept])
+        loss_weight = weight[kept] * factors[number]
+        group = None if group is None else group[kept]
+        return _Rows(table[kept], number, weight[kept], loss_weight, group), kept
+
+    def _searched(self, rows: _Rows, spec: SearchSpec) -> Front | JointFront:
         """Search for a law whose sign tells two classes apart, or for one law a class."""
         engines = self._engines(spec)
+        front: Front | JointFront
         if len(self.classes_) > 2:
-            return self._found(engines.joint(X, number, weight, self.classes_.tolist()))
-        return self._found(engines.single(X, np.where(number > 0, 1.0, -1.0), weight))
-
-    def _class_weights(self, number: NDArray[np.intp], weight: Array) -> Array:
-        """Return the factor of each class."""
-        k = len(self.classes_)
-        given = self.class_weight
-        if given is None:
-            return np.ones(k)
-        if isinstance(given, str):
-            if given != "balanced":
-                raise InputError(f"class_weight: '{given}' must be None, 'balanced' or a dict")
-            return weight.sum() / (k * np.bincount(number, weight))
-        labels = self.classes_.tolist()
-        for label, value in given.items():
-            if label not in labels:
-                raise InputError(
-                    f"class_weight: y holds no class {label!r}, only {', '.join(texts(labels))}"
-                )
-            if not (np.isfinite(value) and value > 0):
-                raise InputError(f"class_weight: {value!r} of class {label!r} must be above 0")
-        return np.array([float(given.get(label, 1.0)) for label in labels])
+            labels = self.classes_.tolist()
+            front = engines.joint(rows.X, rows.number, rows.loss_weight, labels)
+        else:
+            front = engines.single(rows.X, rows.sign, rows.loss_weight)
+        self._check_found(front)
+        return front
 
     def decision_function(self, X: ArrayLike, index: int | None = None) -> Array:
         """Value of the law, output_scale * f + output_offset.
@@ -321,6 +354,16 @@ class LawClassifier(ClassifierMixin, LawEstimator):
             len(self.laws_.classes) if isinstance(self.laws_, JointFront) else 2
         ):
             raise ValueError("its classes or sigmoids do not fit its laws")
+
+
+def _cross_validated(front: Front | JointFront, rows: _Rows, spec: SearchSpec) -> Selection:
+    """Choose a law by all rows."""
+    weight, group, seed = rows.loss_weight, rows.group, spec.seed
+    if isinstance(front, JointFront):
+        return select_joint_by_cross_validation(
+            front, rows.X, rows.number, spec, weight, group, seed
+        )
+    return select_by_cross_validation(front, rows.X, rows.sign, spec, weight, group, seed=seed)
 
 
 def calibrated(values: Array, positive: NDArray[np.intp], weight: Array) -> Platt:

@@ -30,7 +30,7 @@ from occamscope.laws.monomials import (
 )
 from occamscope.laws.normal_form import normal_form
 from occamscope.laws.rounding import value_and_error
-from occamscope.laws.tree import CONSTANT, VARIABLE, Node, call, constant
+from occamscope.laws.tree import CONSTANT, VARIABLE, Node
 from occamscope.laws.zero_test import is_zero
 
 Array = NDArray[np.float64]
@@ -84,7 +84,8 @@ def compare(
     a, b : laws of the same variables
     X : (n, d) rows to look at beside random points; at most `MOST_ROWS` are used
     up_to : what may differ. "value": nothing. "factor": a positive factor of the whole law,
-        which changes no decision f > 0. "constants": the values of constants, see
+        which changes no decision f > 0 (`decision.decision_core` takes away more that changes
+        none). "constants": the values of constants, see
         `same_structure`; there is no numeric check then.
     seed : of the random points
 
@@ -161,19 +162,6 @@ def effective_variables(law: Expression) -> tuple[str, ...]:
     except NormalFormError:
         return law.variables()
     return tuple(name for name in law.names if name in left)
-
-
-def decision_law(law: Expression, scale: float = 1.0, offset: float = 0.0) -> Expression:
-    """Return the law whose sign decides where scale * f + offset does: f + offset / scale.
-
-    Parameters
-    ----------
-    law : f
-    scale, offset : output scale (> 0) and offset of a front's row
-    """
-    if offset == 0:
-        return law
-    return Expression(call("+", law.root, constant(offset / scale)), law.names).tidy()
 
 
 def _points(law: Expression, X: ArrayLike | None, seed: int) -> dict[str, Array]:

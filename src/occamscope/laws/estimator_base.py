@@ -8,15 +8,16 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from occamscope.errors import InputError
-from occamscope.laws.estimator_data import Parts, check_matrix
-from occamscope.laws.estimator_laws import JointLaws, SingleLaws, faced
+from occamscope.laws.display import front_html, front_text
+from occamscope.laws.estimator_data import check_matrix
+from occamscope.laws.estimator_laws import JointLaws, ShownFront, SingleLaws, faced
 from occamscope.laws.estimator_search import Search, make_spec
 from occamscope.laws.expression import Expression
 from occamscope.laws.feature_names import FeatureNames
@@ -70,10 +71,10 @@ class LawEstimator(BaseEstimator):
         self.names_ = FeatureNames.numbered(count) if own is None else FeatureNames.of(own)
 
     def _engines(self, spec: SearchSpec) -> Search:
-        return Search.of(self.get_params(deep=False), spec, self.names_, None)
+        return Search(self.get_params(deep=False), spec, self.names_)
 
-    def _found(self, front: Front | JointFront) -> Front | JointFront:
-        """Return a search's front, if it holds a law; say so if it was cut short."""
+    def _check_found(self, front: Front | JointFront) -> None:
+        """Refuse a front without laws, and say so if the search was cut short."""
         if not len(front):
             raise InputError(
                 "laws: the search found no law that is defined on every row and keeps to the "
@@ -87,7 +88,6 @@ class LawEstimator(BaseEstimator):
                 ConvergenceWarning,
                 stacklevel=3,
             )
-        return front
 
     def keep_front(self, front: Front | JointFront, columns: pd.DataFrame, chosen: int) -> None:
         """Take a front for one's own.
@@ -132,6 +132,20 @@ class LawEstimator(BaseEstimator):
 
     def _values(self, X: Array, index: int | None) -> Array:
         return self._face.values(self._row(index), X)
+
+    def __str__(self) -> str:
+        """Front with the chosen law marked, once there is one."""
+        if not hasattr(self, "front_"):
+            return repr(self)
+        return front_text(ShownFront(self.front_, self.stopped_), self.best_index_)
+
+    def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, str]:
+        """Return what a notebook shows: the front, with laws typeset, once there is one."""
+        if not hasattr(self, "front_"):
+            shown: dict[str, str] = super()._repr_mimebundle_(**kwargs)
+            return shown
+        front = ShownFront(self.front_, self.stopped_)
+        return {"text/plain": str(self), "text/html": front_html(front, self.best_index_)}
 
     def text(self, index: int | None = None, digits: int | None = 4) -> str:
         """Print a law with the features' own names.
@@ -197,13 +211,3 @@ class LawEstimator(BaseEstimator):
         from occamscope.laws.estimator_json import read_estimator
 
         return read_estimator(cls, text)
-
-
-def rows_for_choice(parts: Parts) -> NDArray[np.intp]:
-    """Rows that laws are compared on: those held out, else those of the search."""
-    return parts.held_out if len(parts.held_out) else parts.search
-
-
-def texts(values: ArrayLike) -> list[str]:
-    """Return values as text, for messages."""
-    return [str(value) for value in np.asarray(values).tolist()]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,6 +16,9 @@ from occamscope.errors import InputError
 
 Array = NDArray[np.float64]
 Rows = NDArray[np.intp]
+
+# The search works in float32, and squares features.
+LARGEST = 1e18
 
 
 def check_table(estimator: BaseEstimator, X: Any, y: Any, *, numeric: bool) -> tuple[Array, Any]:
@@ -30,6 +33,7 @@ def check_table(estimator: BaseEstimator, X: Any, y: Any, *, numeric: bool) -> t
     ValueError
         If X or y has a wrong shape or undefined values; the message names the column.
     """
+    _check_columns(X)
     try:
         X, y = validate_data(
             estimator, X, y, dtype=np.float64, ensure_all_finite=False, y_numeric=numeric
@@ -37,6 +41,7 @@ def check_table(estimator: BaseEstimator, X: Any, y: Any, *, numeric: bool) -> t
     except ValueError as error:
         raise _naming_text_column(estimator, X, error) from error
     _check_finite(estimator, X)
+    _check_range(estimator, X)
     return X, y
 
 
@@ -59,13 +64,16 @@ def check_matrix(estimator: BaseEstimator, X: Any) -> Array:
 
 
 def check_row_weights(weight: ArrayLike | None, n: int) -> Array:
-    """Return the weights of n rows, ones if there are none.
+    """Return the weights of n rows with the mean 1, ones if there are none.
 
     Raises
     ------
     InputError
-        If there is not one finite weight >= 0 for every row, or none is above 0.
+        If there is not one finite weight >= 0 for every row, none is above 0, or there is one
+        row only.
     """
+    if n < 2:
+        raise InputError("X: 1 sample is too few; a law needs at least two rows")
     if weight is None:
         return np.ones(n)
     w = np.asarray(weight, dtype=np.float64)
@@ -75,7 +83,74 @@ def check_row_weights(weight: ArrayLike | None, n: int) -> Array:
         raise InputError("sample_weight: weights must be finite and not negative")
     if not w.any():
         raise InputError("sample_weight: all weights are zero; at least one row must count")
-    return w
+    w = w / w.max()  # very small or large ones must not vanish in sums
+    return w / w[w > 0].mean()
+
+
+def check_groups(groups: ArrayLike | None, n: int) -> NDArray[Any] | None:
+    """Return the group of each of n rows; None stays None."""
+    if groups is None:
+        return None
+    given = np.asarray(groups)
+    if given.shape != (n,):
+        raise InputError(f"groups: {n} rows of data need ({n},) groups, got {given.shape}")
+    return given
+
+
+def sorted_classes(labels: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.intp]]:
+    """Return the classes in order, and each row's place among them."""
+    try:
+        classes, number = np.unique(labels, return_inverse=True)
+    except TypeError as error:  # numpy cannot sort numbers among texts
+        kinds = sorted({type(label).__name__ for label in labels})
+        raise InputError(
+            f"y holds labels of several types ({', '.join(kinds)}); make them all text or all "
+            "numbers"
+        ) from error
+    return classes, number
+
+
+def class_factors(
+    given: str | Mapping[Any, float] | None,
+    classes: NDArray[Any],
+    number: NDArray[np.intp],
+    weight: Array,
+) -> Array:
+    """Return the factor by which each class's rows count.
+
+    Parameters
+    ----------
+    given : None, "balanced" (each class weighs the same) or {class: factor}
+    classes : (k,) labels
+    number, weight : (n,) number of each row's class, and its weight
+
+    Raises
+    ------
+    InputError
+        If a class is unknown or a factor is no positive number.
+    """
+    if given is None:
+        return np.ones(len(classes))
+    if isinstance(given, str):
+        if given != "balanced":
+            raise InputError(f"class_weight: '{given}' must be None, 'balanced' or a dict")
+        return np.asarray(weight.sum() / (len(classes) * np.bincount(number, weight)))
+    labels = classes.tolist()
+    for label, factor in given.items():
+        if label not in labels:
+            known = ", ".join(map(str, labels))
+            raise InputError(f"class_weight: y holds no class {label!r}, only {known}")
+        if not (np.isfinite(factor) and factor > 0):
+            raise InputError(f"class_weight: {factor!r} of class {label!r} must be above 0")
+    return np.array([float(given.get(label, 1.0)) for label in labels])
+
+
+def _check_columns(X: Any) -> None:
+    """Refuse two columns of one name, of which a law could not say which it means."""
+    columns = [str(name) for name in getattr(X, "columns", ())]
+    if len(set(columns)) < len(columns):
+        twice = min(name for name in columns if columns.count(name) > 1)
+        raise InputError(f"features: the name '{twice}' comes twice; rename one of them")
 
 
 def _check_finite(estimator: BaseEstimator, X: Array) -> None:
@@ -91,6 +166,17 @@ def _check_finite(estimator: BaseEstimator, X: Array) -> None:
         f"X contains {kind}: {name} has no finite value in {rows} of {len(X)} rows; "
         "leave these rows or the column out, or impute them"
     )
+
+
+def _check_range(estimator: BaseEstimator, X: Array) -> None:
+    """Refuse numbers that the search's single precision cannot hold."""
+    largest = np.abs(X).max(axis=0)
+    if (largest > LARGEST).any():
+        name = _column_name(getattr(estimator, "feature_names_in_", None), int(largest.argmax()))
+        raise InputError(
+            f"X: {name} has values up to {largest.max():.1g}; the search can use up to "
+            f"{LARGEST:.0g}: measure it in another unit"
+        )
 
 
 def _naming_text_column(estimator: BaseEstimator, X: Any, error: ValueError) -> ValueError:
@@ -127,7 +213,7 @@ def hold_out(
     n: int,
     seed: int,
     classes: NDArray[np.intp] | None = None,
-    groups: Sequence[Any] | NDArray[Any] | None = None,
+    groups: NDArray[Any] | None = None,
 ) -> Parts:
     """Set rows aside at random, by class where there are classes, by group where there are groups.
 
@@ -150,17 +236,15 @@ def hold_out(
     if not 0 <= fraction <= 0.5:
         raise InputError(f"validation_fraction: {fraction} must be a number from 0 to 0.5")
     nothing = Parts(np.arange(n), np.arange(0))
-    if groups is not None and len(groups) != n:
-        raise InputError(f"groups: {n} rows of data but {len(groups)} groups")
     if fraction == 0:
         return nothing
     if groups is not None:
-        return _hold_out_groups(fraction, n, seed, classes, np.asarray(groups))
+        return _hold_out_groups(fraction, n, seed, classes, groups)
     sizes = np.array([n]) if classes is None else np.bincount(classes)
     if sizes.min() < 2:
         what = "the table has one row" if classes is None else "a class has one row"
         warnings.warn(
-            f"{what} only: no rows are held out, the law is chosen by the rows it was searched on",
+            f"{what} only: no rows are held out, cross-validation takes their place",
             stacklevel=4,
         )
         return nothing

@@ -66,14 +66,14 @@ def read_estimator(kind: type[E], text: str) -> E:
             raise ValueError(f"it describes a {document['class']}, not a {kind.__name__}")
         return _rebuilt(kind, document)
     except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
-        problem = f"'{error}' is missing" if isinstance(error, KeyError) else error
+        problem = f"{error} is missing" if isinstance(error, KeyError) else error
         raise InputError(f"from_json: this is no estimator that to_json wrote: {problem}") from None
 
 
 def _rebuilt(kind: type[E], document: dict[str, Any]) -> E:
     estimator = kind(**{name: _back(value) for name, value in document["parameters"].items()})
     features = document["features"]
-    names = FeatureNames(tuple(map(str, features["own"])), check_names(features["safe"]))
+    names = FeatureNames(tuple(map(_text, features["own"])), check_names(features["safe"]))
     if len(names.own) != len(names.safe):
         raise ValueError("it names some features once only")
     front = _front(document["laws"], names)
@@ -114,7 +114,7 @@ def _table(columns: dict[str, list[Any]], names: FeatureNames) -> pd.DataFrame:
         if name in _INTEGERS:
             cells[name] = [_whole(cell) for cell in columns[name]]
         elif name in _TEXTS:
-            cells[name] = [str(cell) for cell in columns[name]]
+            cells[name] = [_text(cell) for cell in columns[name]]
         else:
             cells[name] = _floats(columns[name])
     for text in cells["expression"]:
@@ -127,6 +127,12 @@ def _table(columns: dict[str, list[Any]], names: FeatureNames) -> pd.DataFrame:
 
 def _floats(cells: list[Any]) -> list[float]:
     return [float(cell) for cell in cells]
+
+
+def _text(cell: Any) -> str:
+    if type(cell) is not str:
+        raise ValueError(f"{cell!r} is no text")
+    return cell
 
 
 def _whole(cell: Any) -> int:

@@ -8,23 +8,35 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from occamscope.laws import tree
+from occamscope.laws.decision import decision_law
 from occamscope.laws.expression import Expression
 from occamscope.laws.feature_names import FeatureNames, upright
 from occamscope.laws.front import Front
 from occamscope.laws.joint_front import JointFront
+from occamscope.laws.loss import MARGIN_LOSSES
 
 if TYPE_CHECKING:
     import sympy
     import torch
 
 Array = NDArray[np.float64]
+
+# What `Expression.python_source` says of a law whose sign decides.
+_SIGN_SAYS = "; positive means the positive class."
+
+
+class ShownFront(NamedTuple):
+    """A front's table as its reader sees it, for `display`."""
+
+    table: pd.DataFrame
+    stopped: str
 
 
 @dataclass(frozen=True)
@@ -45,7 +57,8 @@ class SingleLaws:
     def shown(self, row: int) -> Expression:
         """Return a law for the reader: a positive factor is left out, an offset is not."""
         at = self.front.table.iloc[row]
-        return affine(self.expression(row), 1.0, float(at["output_offset"] / at["output_scale"]))
+        scale, offset = float(at["output_scale"]), float(at["output_offset"])
+        return decision_law(self.expression(row), scale, offset)
 
     def values(self, row: int, X: Array) -> Array:
         """Return the (n,) values of a law."""
@@ -77,7 +90,9 @@ class SingleLaws:
 
     def python_source(self, row: int, function: str) -> str:
         """Write a numpy function of a law's values."""
-        return self.used(row).python_source(function)
+        text = self.used(row).python_source(function)
+        is_sign = self.front.table["loss_name"].iloc[row] in MARGIN_LOSSES
+        return text if is_sign else text.replace(_SIGN_SAYS, ".")
 
 
 @dataclass(frozen=True)
@@ -132,7 +147,7 @@ class JointLaws:
     def python_source(self, row: int, function: str) -> str:
         """Write a numpy function of the laws' values (n, K)."""
         parts = [
-            law.python_source(f"{function}_{k}").split("\n\n\n", 1)
+            law.python_source(f"{function}_{k}").strip().split("\n\n\n", 1)
             for k, law in enumerate(self.used(row))
         ]
         columns = ", ".join(f"{function}_{k}(X)" for k in range(len(parts)))
@@ -141,7 +156,8 @@ class JointLaws:
             f'    """The largest value of a row says its class, of {self.front.classes!r}."""',
             f"    return np.column_stack([{columns}])",
         ]
-        return "\n\n\n".join([parts[0][0], *(body for _, body in parts), "\n".join(last) + "\n"])
+        text = "\n\n\n".join([parts[0][0], *(body for _, body in parts), "\n".join(last)])
+        return text.replace(_SIGN_SAYS, ".") + "\n"
 
     def _shown(self, row: int) -> list[tuple[Any, Expression]]:
         return list(zip(self.front.classes, self.used(row), strict=True))
@@ -161,6 +177,12 @@ def _latex(laws: Sequence[tuple[Any, Expression]], names: FeatureNames, digits: 
 def faced(front: Front | JointFront) -> SingleLaws | JointLaws:
     """Return a front's laws."""
     return JointLaws(front) if isinstance(front, JointFront) else SingleLaws(front)
+
+
+def all_values(front: Front | JointFront, X: Array) -> list[Array]:
+    """Return the values of every law of a front, as they are used."""
+    face = faced(front)
+    return [face.values(row, X) for row in range(len(front))]
 
 
 def affine(law: Expression, scale: float, offset: float) -> Expression:

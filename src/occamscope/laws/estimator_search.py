@@ -1,27 +1,30 @@
-"""From an estimator's parameters to a front: spec, control, engines, checkpoint."""
+"""From an estimator's parameters to a front: spec, control, engines, checkpoint, progress."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields
-from inspect import signature
-from pathlib import Path
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass, fields, replace
+from functools import partial
+from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from occamscope.errors import InputError
-from occamscope.laws.control import SearchControl, SearchState, Snapshot
-from occamscope.laws.engines import get_engine
+from occamscope.laws.control import SearchControl
+from occamscope.laws.expression import parse
 from occamscope.laws.feature_names import FeatureNames
-from occamscope.laws.front import COLUMNS, STOPPED, Front, merge_fronts, pareto_front
+from occamscope.laws.front import STOPPED, Front, pareto_front
 from occamscope.laws.joint_front import JOINT_COLUMNS, JointFront
+from occamscope.laws.progress import SearchProgress, watcher
+from occamscope.laws.several import ready_engines, search_several
 from occamscope.laws.spec import SearchSpec
 
 Array = NDArray[np.float64]
+F = TypeVar("F", Front, JointFront)
 
 
 def make_spec(parameters: dict[str, Any], names: FeatureNames, seed: int) -> SearchSpec:
@@ -55,63 +58,40 @@ def _plain(value: Any) -> Any:
     return value
 
 
-@dataclass(frozen=True)
-class Checkpoint:
-    """Where a search keeps its state, and whether to go on from there.
+def make_control(parameters: dict[str, Any], watch: SearchProgress | None) -> SearchControl:
+    """Return threads, generations, progress and checkpoint as an estimator's parameters ask.
 
     Files are the store's business. An estimator has nobody above it who could pass in how to
     write one, so it asks the store, if there is something to write.
+
+    Parameters
+    ----------
+    parameters : by name
+    watch : shows the search
     """
-
-    path: str | Path | None = None
-    resume: bool = False
-
-    def write(self) -> Callable[[SearchState], None] | None:
-        """Return what writes a state; None without a path."""
-        path = self.path
-        if path is None:
-            return None
-        from occamscope.store.search_states import write_search_state
-
-        return lambda state: write_search_state(path, state)
-
-    def read(self) -> SearchState | None:
-        """Return the state to go on from; None if there is none yet.
-
-        Raises
-        ------
-        InputError
-            If `resume` is asked for without a path.
-        """
-        if not self.resume:
-            return None
-        if self.path is None:
-            raise InputError("resume: there is no checkpoint to go on from; give its path, too")
-        from occamscope.store.search_states import find_search_state
-
-        return find_search_state(self.path)
-
-
-def make_control(
-    parameters: dict[str, Any], watch: Callable[[Snapshot], None] | None
-) -> SearchControl:
-    """Return threads, limits, progress and checkpoint that an estimator's parameters ask for."""
-    every = parameters["checkpoint_every"]
+    path, every = parameters["checkpoint"], parameters["checkpoint_every"]
     if not every > 0:
         raise InputError(f"checkpoint_every: {every} must be a positive number of seconds")
-    checkpoint = Checkpoint(parameters["checkpoint"], parameters["resume"])
     for name in ("time_limit", "generations"):
         limit = parameters[name]
         if limit is not None and not limit > 0:
             raise InputError(f"{name}: {limit} must be positive, or None for no limit")
-    return SearchControl(
+    if parameters["resume"] and path is None:
+        raise InputError("resume: there is no checkpoint to go on from; give its path, too")
+    control = SearchControl(
         threads=count_threads(parameters["threads"]),
-        time_limit_s=parameters["time_limit"],
         generations=parameters["generations"],
         watch=watch,
-        checkpoint=checkpoint.write(),
         checkpoint_every_s=every,
-        resume=checkpoint.read(),
+    )
+    if path is None:
+        return control
+    from occamscope.store.search_states import find_search_state, write_search_state
+
+    return replace(
+        control,
+        checkpoint=lambda state: write_search_state(path, state),
+        resume=find_search_state(path) if parameters["resume"] else None,
     )
 
 
@@ -130,116 +110,94 @@ def count_threads(threads: int | None) -> int:
 
 @dataclass(frozen=True)
 class Search:
-    """What an estimator's parameters ask of the engines, and how.
+    """What an estimator asks of its engines: one after the other, for the same laws.
 
     Attributes
     ----------
-    engines : names of the engines, which search one after the other
-    spec, control : for each of them; only the embedded one goes on from a checkpoint
+    parameters : the estimator's, by name
+    spec : what its parameters say about laws
     names : the features
-    guesses : expressions to start from, with names in backticks or safe ones
     """
 
-    engines: tuple[str, ...]
+    parameters: dict[str, Any]
     spec: SearchSpec
-    control: SearchControl
     names: FeatureNames
-    guesses: Sequence[str] | Mapping[Any, Sequence[str]]
 
-    @classmethod
-    def of(
-        cls,
-        parameters: dict[str, Any],
-        spec: SearchSpec,
-        names: FeatureNames,
-        watch: Callable[[Snapshot], None] | None,
-    ) -> Search:
-        """Read an estimator's parameters."""
-        given = parameters["engine"]
-        engines = (given,) if isinstance(given, str) else tuple(given)
-        if not engines:
-            raise InputError("engine: the list is empty; give 'evolution', 'pysr' or both")
-        control = make_control(parameters, watch)
-        return cls(engines, spec, control, names, parameters["guesses"] or ())
+    @property
+    def engines(self) -> tuple[str, ...]:
+        """Names of the engines."""
+        given = self.parameters["engine"]
+        return (given,) if isinstance(given, str) else tuple(given)
 
     def single(self, X: Array, y: Array, weight: Array) -> Front:
         """Search for single laws of y: labels -1/+1 or numbers."""
-        if isinstance(self.guesses, Mapping):
+        guesses = self.parameters["guesses"] or ()
+        if isinstance(guesses, Mapping):
             raise InputError("guesses: by class only for more than two classes; give a list")
-        guesses = [self.names.to_safe(text) for text in self.guesses]
-        fronts: list[Front] = []
-        for name in self.engines:
-            fit: Any = get_engine(name).fit
-            more = {"control": self.control} if "control" in signature(fit).parameters else {}
-            fronts.append(
-                fit(
-                    X, y, self.spec, self.names.safe, sample_weight=weight, guesses=guesses, **more
-                )  # fmt: skip
-            )
-            if fronts[-1].stopped == "interrupt":
-                break
-        return fronts[0] if len(fronts) == 1 else joint_front(fronts)
+        search = partial(
+            search_several, self.engines, X, y, self.spec, self.names.safe, sample_weight=weight,
+            guesses=self._safe(guesses),
+        )  # fmt: skip
+        return self._shown(search, self.parameters["time_limit"])
 
     def joint(
         self, X: Array, y: NDArray[np.intp], weight: Array, classes: Sequence[Any]
     ) -> JointFront:
-        """Search for joint laws of more than two classes."""
+        """Search for joint laws of more than two classes.
+
+        Several engines share the time limit evenly; they cannot share a checkpoint.
+        """
         from occamscope.laws.multiclass import fit_multiclass
 
-        guesses: Any = self.guesses
+        guesses = self.parameters["guesses"] or ()
+        texts: Any = self._safe(guesses)
         if isinstance(guesses, Mapping):
-            guesses = {
-                label: [self.names.to_safe(text) for text in own] for label, own in guesses.items()
-            }
-        else:
-            guesses = [self.names.to_safe(text) for text in guesses]
-        fronts: list[JointFront] = []
-        for name in self.engines:
-            fronts.append(
-                fit_multiclass(
-                    X,
-                    y,
-                    classes,
-                    self.spec,
-                    self.names.safe,
-                    sample_weight=weight,
-                    guesses=guesses,
-                    control=self.control,
-                    engine=get_engine(name),
-                )  # fmt: skip
-            )
+            texts = {label: self._safe(own) for label, own in guesses.items()}
+        engines, fronts = ready_engines(self.engines), []
+        limit = self.parameters["time_limit"]
+        if len(engines) > 1:
+            if self.parameters["checkpoint"] is not None:
+                raise InputError("checkpoint: with more than two classes it needs a single engine")
+            limit = None if limit is None else limit / len(engines)
+        for engine in engines:
+            search = partial(
+                fit_multiclass, X, y, classes, self.spec, self.names.safe, sample_weight=weight,
+                guesses=texts, engine=engine,
+            )  # fmt: skip
+            fronts.append(self._shown(search, limit))
             if fronts[-1].stopped == "interrupt":
                 break
-        return fronts[0] if len(fronts) == 1 else joint_front_of_classes(fronts)
+        return joint_front_of_classes(fronts)
 
+    def _safe(self, texts: str | Iterable[str]) -> list[str]:
+        given = [texts] if isinstance(texts, str) else texts
+        return [self.names.to_safe(text) for text in given]
 
-def joint_front(fronts: Sequence[Front]) -> Front:
-    """Return the common front of several searches for the same thing.
-
-    A law that several engines found names them all in its `engine` column.
-    """
-    rows = merge_fronts(fronts)
-    rows = rows[rows["on_front"].astype(bool)]
-    finders = rows.groupby("complexity")["engine"].agg(
-        lambda found: ", ".join(dict.fromkeys(found))
-    )
-    table = pareto_front(rows)
-    table = table.assign(engine=table["complexity"].map(finders))
-    return Front(table[list(COLUMNS)], fronts[0].names, _stopped(fronts))
+    def _shown(self, search: Callable[..., F], limit: float | None) -> F:
+        """Run a search, which takes a `control`, and show how it goes."""
+        progress = watcher(
+            self.parameters["verbose"],
+            lambda text: self.names.shown(parse(text, self.names.safe), digits=4),
+            time_limit_s=limit,
+            generations=self.parameters["generations"],
+        )
+        control = replace(make_control(self.parameters, progress), time_limit_s=limit)
+        with progress or nullcontext():
+            front = search(control=control)
+            if progress:
+                progress.end(front.stopped)
+        return front
 
 
 def joint_front_of_classes(fronts: Sequence[JointFront]) -> JointFront:
     """Return the common front of several searches for the same joint laws."""
+    if len(fronts) == 1:
+        return fronts[0]
     joints = [joint for front in fronts for joint in front.joints]
     rows = pd.concat([front.table for front in fronts], ignore_index=True)
     table = pareto_front(rows.assign(place=range(len(rows))))
     kept = tuple(joints[place] for place in table["place"])
-    first = fronts[0]
+    first, stopped = fronts[0], max((front.stopped for front in fronts), key=STOPPED.index)
     return JointFront(
-        table[list(JOINT_COLUMNS)], kept, first.names, first.classes, _stopped(fronts)
+        table[list(JOINT_COLUMNS)], kept, first.names, first.classes, stopped
     )  # fmt: skip
-
-
-def _stopped(fronts: Sequence[Front] | Sequence[JointFront]) -> str:
-    """Return the weightiest reason for which one of several searches ended."""
-    return max((front.stopped for front in fronts), key=STOPPED.index)

@@ -20,9 +20,11 @@ if TYPE_CHECKING:
 # Longer names would make expressions too long to read back.
 _LONGEST = 40
 _QUOTED = re.compile(r"`([^`]*)`")
+# Signs with a meaning in LaTeX, and those that LaTeX or matplotlib cannot set in a formula.
 _LATEX_SIGNS = {
-    "\\": r"\backslash ", "{": r"\{", "}": r"\}", "$": r"\$", "&": r"\&", "#": r"\#",
-    "%": r"\%", "_": r"\_", "^": r"\hat{}", "~": r"\sim ", " ": r"\ ",
+    "\\": r"\backslash ", "{": r"\{", "}": r"\}", "$": r"\$", "#": r"\# ", "%": r"\%",
+    "_": r"\_", "^": r"\hat{}", "~": r"\sim ", " ": r"\ ", "&": r"\ and\ ", '"': "''",
+    "`": "'",
 }  # fmt: skip
 
 
@@ -148,5 +150,5 @@ def _with_names(root: tree.Node, names: dict[str, str]) -> tree.Node:
 
 
 def upright(word: str) -> str:
-    """Set a word upright, every sign of it as itself."""
+    """Set a word upright, in LaTeX that matplotlib understands, too."""
     return rf"\mathrm{{{''.join(_LATEX_SIGNS.get(c, c) for c in word)}}}"

@@ -20,7 +20,7 @@ from occamscope.laws.loss import (
     fit_output_scale,
     mean_loss,
 )
-from occamscope.laws.parser import check_names
+from occamscope.laws.parser import MAX_DEPTH, check_names
 from occamscope.laws.spec import SearchSpec
 
 COLUMNS = (
@@ -107,8 +107,8 @@ class Front:
         """Score candidates in float64 and keep those that no other one dominates.
 
         Each candidate is written as text first and scored from what that text says. Left out
-        are candidates that break one of the spec's limits, and those without a finite
-        loss.
+        are candidates that break one of the spec's limits, those without a finite loss, and
+        those nested deeper than text is read back (`parser.MAX_DEPTH`).
 
         Parameters
         ----------
@@ -166,11 +166,15 @@ def check_data(
 
 
 def unique_texts(expressions: Iterable[Expression | str], names: Sequence[str]) -> list[str]:
-    """Return the exported texts of the candidates, in their order, each one once."""
+    """Return the exported texts of the candidates, in their order, each one once.
+
+    Laws nested too deep to be read back are left out.
+    """
     texts: dict[str, None] = {}
     for law in expressions:
         parsed = parse(law, names) if isinstance(law, str) else law
-        texts[parsed.tidy().to_text()] = None
+        if parsed.depth() <= MAX_DEPTH:
+            texts[parsed.tidy().to_text()] = None
     return list(texts)
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import re
 from pathlib import Path
 from typing import NamedTuple
 
 # Complexity,Loss,"Equation": a line that a kill cut short has no closing quote.
-_ROW = re.compile(r'(?P<complexity>[0-9]+),(?P<loss>[^,"]+),"(?P<equation>[^"]*)"')
-_JULIA_FLOAT32 = re.compile(r"\b([0-9]+\.[0-9]+)f([+-]?[0-9]+)\b")
+_ROW = re.compile(r'(?P<complexity>[0-9]{1,9}),(?P<loss>[^,"]{1,40}),"(?P<equation>[^"]*)"')
+_JULIA_FLOAT32 = re.compile(r"\b([0-9]+(?:\.[0-9]+)?)f([+-]?[0-9]+)\b")
 _SAFE = re.compile(r"\bsafe_(log|sqrt)\b")
 
 
@@ -18,6 +19,11 @@ class HallOfFameRow(NamedTuple):
     complexity: int
     loss: float
     equation: str
+
+
+def hall_of_fame_path(folder: Path) -> Path:
+    """Where PySR keeps its table below a run's folder."""
+    return folder / "run" / "hall_of_fame.csv"
 
 
 def read_hall_of_fame(path: Path) -> list[HallOfFameRow]:
@@ -37,13 +43,15 @@ def read_hall_of_fame(path: Path) -> list[HallOfFameRow]:
 
 
 def _read(line: str) -> HallOfFameRow | None:
-    """Read one line; None for the header and for a damaged one."""
+    """Read one line; None for the header, a damaged line and a law without a loss."""
     match = _ROW.fullmatch(line.strip())
     if match is None:
         return None
     try:
         loss = float(julia_numbers(match["loss"]))
     except ValueError:
+        return None
+    if math.isnan(loss):
         return None
     equation = _SAFE.sub(r"\1", julia_numbers(match["equation"]))
     return HallOfFameRow(int(match["complexity"]), loss, equation)

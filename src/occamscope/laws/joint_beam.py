@@ -25,22 +25,24 @@ from occamscope.laws.tree import CONSTANT, Node, constant, replace
 
 # Steps of the joint fit of a state, and of Newton's method in an estimate.
 FIT_STEPS, ESTIMATE_STEPS = 6, 5
+# In place of a pool's member: no law.
+NONE = -1
 # An estimate's step changes a row's value by about so much at most.
 LONGEST_STEP = 4.0
 
 
 @dataclass(frozen=True)
 class State:
-    """A joint law with its total complexity and its loss on the rows of the search."""
+    """A joint law with its total complexity and its loss on the rows of the search.
+
+    `members` are the places of its laws in their classes' pools, `NONE` for a class without
+    one. States with the same members differ in constants alone.
+    """
 
     joint: JointLaw
     complexity: int
     loss: float
-
-    @property
-    def key(self) -> tuple[str, ...]:
-        """The structures of the laws: states of one key differ in constants alone."""
-        return tuple("" if law is None else structure(law) for law in self.joint.laws)
+    members: tuple[int, ...]
 
 
 class Pool:
@@ -54,15 +56,15 @@ class Pool:
         self._columns: list[Array] = []
         self._units: list[float] = []
 
-    def add(self, law: Expression) -> None:
-        """Take up a law, unless it is undefined or the same in every row."""
+    def add(self, law: Expression) -> int | None:
+        """Take up a law, unless it is undefined or the same in every row; return its place."""
         with np.errstate(all="ignore"):
             values = law.evaluate(self.problem.X)
             unit = float(np.sqrt(self.problem.share @ values**2))
         if not (np.isfinite(values).all() and np.isfinite(unit) and np.ptp(values) > 0):
-            return
+            return None
         if unit < 1e-150:  # its square vanishes in float64
-            return
+            return None
         key = structure(law)
         if key not in self.keys:
             self.keys.append(key)
@@ -73,6 +75,11 @@ class Pool:
         place = self.keys.index(key)
         self.laws[place], self._units[place] = law, unit
         self._columns[place] = values / unit
+        return place
+
+    def size(self, member: int) -> int:
+        """Complexity of a member; 0 for `NONE`."""
+        return 0 if member == NONE else self.sizes[member]
 
     def estimates(self, joint: JointLaw, decision: Array, k: int, members: Sequence[int]) -> (
         list[tuple[float, JointLaw]]
@@ -187,8 +194,8 @@ class Beam:
 
     def __init__(self, problem: JointProblem, pools: Sequence[Pool], width: int) -> None:
         self.problem, self.pools, self.width = problem, pools, width
-        self.states: dict[int, dict[tuple[str, ...], State]] = {}
-        self._waiting: dict[int, dict[tuple[str, ...], tuple[float, JointLaw]]] = {}
+        self.states: dict[int, dict[tuple[int, ...], State]] = {}
+        self._waiting: dict[int, dict[tuple[int, ...], tuple[float, JointLaw]]] = {}
 
     def run(
         self, start: Sequence[State], enough: Callable[[], bool] = lambda: False
@@ -218,35 +225,34 @@ class Beam:
 
     def _keep(self, state: State) -> None:
         level = self.states.setdefault(state.complexity, {})
-        known = level.get(state.key)
+        known = level.get(state.members)
         if np.isfinite(state.loss) and (known is None or state.loss < known.loss):
-            level[state.key] = state
+            level[state.members] = state
 
     def _fit(self, complexity: int) -> None:
         """Fit the most promising new states of one complexity."""
         waiting = self._waiting.pop(complexity, {})
         order = sorted(waiting.items(), key=lambda item: (item[1][0], item[0]))
-        for _, (_, joint) in order[: self.width + 1]:
+        for members, (_, joint) in order[: self.width + 1]:
             fitted, loss = self.problem.fit(joint, FIT_STEPS)
-            self._keep(State(fitted, complexity, loss))
+            self._keep(State(fitted, complexity, loss, members))
 
     def _best(self, complexity: int, record: float) -> list[State]:
         """The best states of one complexity that beat the record of all smaller ones."""
-        own = sorted(self.states.get(complexity, {}).values(), key=lambda s: (s.loss, s.key))
+        own = sorted(self.states.get(complexity, {}).values(), key=lambda s: (s.loss, s.members))
         return [s for s in own if s.loss < record * (1.0 - ROUNDING)][: self.width]
 
     def _expand(self, state: State) -> None:
         """Estimate all states that differ from one in a single, larger law."""
         decision = state.joint.decision(self.problem.X)
         for k, pool in enumerate(self.pools):
-            law = state.joint.laws[k]
-            size = 0 if law is None else complexity_of(law, self.problem.spec)
+            size = pool.size(state.members[k])
             larger = [m for m, other in enumerate(pool.sizes) if other > size]
             if not larger:
                 continue
             estimates = pool.estimates(state.joint, decision, k, larger)
             for m, (loss, joint) in zip(larger, estimates, strict=True):
                 level = self._waiting.setdefault(state.complexity - size + pool.sizes[m], {})
-                key = (*state.key[:k], pool.keys[m], *state.key[k + 1 :])
+                key = (*state.members[:k], m, *state.members[k + 1 :])
                 if loss < min(state.loss, level[key][0] if key in level else np.inf):
                     level[key] = (loss, joint)

@@ -20,7 +20,7 @@ from numpy.typing import ArrayLike, NDArray
 from occamscope.laws.derivatives import Tape, with_constants
 from occamscope.laws.expression import Expression
 from occamscope.laws.loss import SCALE_RANGE
-from occamscope.laws.softmax import Array, Index, cross_entropy, softmax
+from occamscope.laws.softmax import Array, Index, cross_entropy, log_sum_exp
 from occamscope.laws.spec import SearchSpec
 
 # Damping relative to the curvature: at the start, after a step that failed, after a good one.
@@ -51,12 +51,12 @@ class JointLaw:
     def decision(self, X: ArrayLike) -> Array:
         """Return the (n, K) decision values of the rows of X (n, d)."""
         X = np.asarray(X, dtype=np.float64)
-        values = np.tile(np.asarray(self.offsets), (len(X), 1))
+        values = np.repeat(np.asarray(self.offsets)[:, None], len(X), axis=1)
         for k, law in enumerate(self.laws):
             if law is not None:
                 with np.errstate(all="ignore"):
-                    values[:, k] += self.scales[k] * law.evaluate(X)
-        return values
+                    values[k] += self.scales[k] * law.evaluate(X)
+        return values.T
 
     def with_class(self, k: int, law: Expression | None, scale: float, offset: float) -> JointLaw:
         """Return the same laws with another one for class k."""
@@ -86,7 +86,7 @@ class JointProblem:
         self.X = np.asfortranarray(X)
         self.y, self.classes, self.spec = y, classes, spec
         self.share = weight / weight.sum()
-        self.hit = np.zeros((len(y), classes))
+        self.hit = np.zeros((len(y), classes), order="F")
         self.hit[np.arange(len(y)), y] = 1.0
 
     def loss(self, joint: JointLaw) -> float:
@@ -150,12 +150,12 @@ class _Descent:
     def decision(self, theta: Array) -> Array:
         """Return the (n, K) decision values."""
         K = self.problem.classes
-        values = np.tile(theta[len(theta) - K :], (len(self.problem.y), 1))
+        values = np.repeat(theta[len(theta) - K :, None], len(self.problem.y), axis=1)
         for k, (tape, place) in enumerate(zip(self.tapes, self.places, strict=True)):
             if tape is not None:
                 with np.errstate(all="ignore"):
-                    values[:, k] += theta[place.stop] * tape.values(theta[place])
-        return values
+                    values[k] += theta[place.stop] * tape.values(theta[place])
+        return values.T
 
     def loss(self, theta: Array) -> float:
         """Return the mean cross-entropy, infinite where it is undefined."""
@@ -165,26 +165,27 @@ class _Descent:
         """Gradient and Gauss-Newton matrix of the mean cross-entropy."""
         problem, K = self.problem, self.problem.classes
         n, first = len(problem.y), len(theta) - K
-        values = np.tile(theta[first:], (n, 1))
-        J = np.ones((n, len(theta)), order="F")
+        # One row a parameter, one column a row of the data: sums run along memory.
+        J = np.ones((len(theta), n))
+        values = np.repeat(theta[first:, None], n, axis=1)
         for k, (tape, place) in enumerate(zip(self.tapes, self.places, strict=True)):
             if tape is None:
                 continue
             f, slopes = tape.values_and_jacobian(theta[place])
             with np.errstate(all="ignore"):
-                J[:, place] = theta[place.stop] * slopes
-                J[:, place.stop] = f
-                values[:, k] += theta[place.stop] * f
-        p = softmax(values)
-        residual = problem.share[:, None] * (p - problem.hit)
-        gradient = np.einsum("ij,ij->j", J, residual[:, self.owner])
-        root = np.sqrt(problem.share)[:, None]
-        Q = J * (root * p)[:, self.owner]
-        H = -(Q.T @ Q)
+                J[place] = theta[place.stop] * slopes.T
+                J[place.stop] = f
+                values[k] += theta[place.stop] * f
+        p = np.exp(values - log_sum_exp(values.T))
+        residual = problem.share * (p - problem.hit.T)
+        gradient = np.einsum("ji,ji->j", J, residual[self.owner])
+        root = np.sqrt(problem.share)
+        Q = J * (root * p)[self.owner]
+        H = -(Q @ Q.T)
         for k in range(K):
             own = np.flatnonzero(self.owner == k)
-            part = J[:, own] * (root[:, 0] * np.sqrt(p[:, k]))[:, None]
-            H[np.ix_(own, own)] += part.T @ part
+            part = J[own] * (root * np.sqrt(p[k]))
+            H[np.ix_(own, own)] += part @ part.T
         return gradient, H
 
     def run(self, steps: int) -> tuple[Array, float]:

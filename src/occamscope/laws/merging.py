@@ -15,7 +15,8 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from occamscope.errors import InputError
-from occamscope.laws.equivalence import compare, decision_law, structure
+from occamscope.laws.decision import decision_core, decision_law
+from occamscope.laws.equivalence import compare, structure
 from occamscope.laws.expression import Expression, parse
 from occamscope.laws.front import Front
 
@@ -32,21 +33,23 @@ def merge_laws(
 ) -> pd.DataFrame:
     """Put pools together and keep one law, the simplest, of all that are equivalent.
 
-    Laws are compared as decisions, scale * f + offset > 0: a positive factor makes no
-    difference (see `equivalence.compare`). Those that no test tells apart count as equivalent
-    even where a proof is missing.
+    Laws are compared as decisions, scale * f + offset > 0. Two are one if what decides in them
+    (`decision.decision_core`) is equal up to a positive factor (`equivalence.compare`; laws
+    that no test tells apart count as equal even where a proof is missing) and if they decide
+    alike at all rows of X and at random points.
 
     Parameters
     ----------
     pools : fronts, tables with `expression` and where known `complexity`, `output_scale`,
         `output_offset`, `engine`, `loss_name`, `target`, `seed`, or plain expressions
     feature_names : names of the variables, in the order of the data's columns
-    X : (n, d) rows at which the laws are compared beside random points
+    X : (n, d) rows on which equivalent laws must decide alike; without rows only random
+        points are looked at
 
     Returns
     -------
     One row a law by complexity and text: `expression, complexity, output_scale, output_offset`
-    of the simplest, `structure`, `times_found`, `found_by`.
+    of the simplest, `structure` (of what decides in it), `times_found`, `found_by`.
 
     Raises
     ------
@@ -59,13 +62,14 @@ def merge_laws(
     sizes = [parse(text, feature_names).complexity() for text in rows["expression"]]
     rows["complexity"] = rows["complexity"].where(known, sizes).astype(int)
     order = rows.sort_values(["complexity", "expression"], kind="stable").index
-    groups = _equivalent([laws[i] for i in order], X)
+    cores = [decision_core(law) for law in laws]
+    groups = _equivalent([laws[i] for i in order], [cores[i] for i in order], X)
     members = [rows.loc[order[group]] for group in groups]
     merged = pd.DataFrame([own.iloc[0] for own in members])
     return (
         merged[["expression", "complexity", "output_scale", "output_offset"]]
         .assign(
-            structure=[structure(laws[own.index[0]]) for own in members],
+            structure=[structure(cores[own.index[0]]) for own in members],
             times_found=[len(own) for own in members],
             found_by=[_sources(own) for own in members],
         )
@@ -111,7 +115,9 @@ def _one_table(pools: Iterable[Front | pd.DataFrame | Sequence[str]]) -> pd.Data
     )
 
 
-def _equivalent(laws: Sequence[Expression], X: ArrayLike | None) -> list[list[int]]:
+def _equivalent(
+    laws: Sequence[Expression], cores: Sequence[Expression], X: ArrayLike | None
+) -> list[list[int]]:
     """Group laws that are equivalent as decisions; each group led by the first of its kind."""
     points = _fingerprint_points(len(laws[0].names), X)
     groups: list[list[int]] = []
@@ -119,8 +125,7 @@ def _equivalent(laws: Sequence[Expression], X: ArrayLike | None) -> list[list[in
     for i, law in enumerate(laws):
         candidates = alike.setdefault((law.evaluate(points) > 0).tobytes(), [])
         for group in candidates:
-            first = laws[group[0]]
-            if law == first or compare(first, law, X, up_to="factor").same:
+            if _same_decision(laws, cores, group[0], i):
                 group.append(i)
                 break
         else:
@@ -129,14 +134,20 @@ def _equivalent(laws: Sequence[Expression], X: ArrayLike | None) -> list[list[in
     return groups
 
 
+def _same_decision(laws: Sequence[Expression], cores: Sequence[Expression], i: int, j: int) -> bool:
+    """Tell whether two laws, or what decides in them, are equal up to a positive factor."""
+    pairs = ((cores[i], cores[j]), (laws[i], laws[j]))
+    return any(a == b or compare(a, b, up_to="factor").same for a, b in pairs)
+
+
 def _fingerprint_points(width: int, X: ArrayLike | None) -> NDArray[np.float64]:
-    """Draw points with the data's means and spreads, where no law is likely to be just 0."""
+    """Draw points with the data's means and spreads, where few laws are 0; add the data."""
     points = np.random.default_rng(0).standard_normal((FINGERPRINT_POINTS, width))
     if X is None:
         return points
     data = np.asarray(X, dtype=np.float64)
     spread = data.std(axis=0)
-    return np.asarray(data.mean(axis=0) + points * np.where(spread > 0, spread, 1.0))
+    return np.vstack([data.mean(axis=0) + points * np.where(spread > 0, spread, 1.0), data])
 
 
 def _sources(rows: pd.DataFrame) -> str:

@@ -29,15 +29,16 @@ from dataclasses import replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from threadpoolctl import threadpool_limits
 
 from occamscope.errors import InputError
-from occamscope.laws.class_searches import ClassSearches, digest_of
-from occamscope.laws.constraints import complexity_of, violation
+from occamscope.laws.class_searches import ClassSearches
+from occamscope.laws.constraints import violation
 from occamscope.laws.control import SearchControl
 from occamscope.laws.engines import Engine, get_engine
 from occamscope.laws.expression import Expression, parse
 from occamscope.laws.front import check_data
-from occamscope.laws.joint_beam import Beam, Pool, State, structure
+from occamscope.laws.joint_beam import FIT_STEPS, NONE, Beam, Pool, State
 from occamscope.laws.joint_fit import (
     LOSS_FLOOR,
     JointLaw,
@@ -47,6 +48,7 @@ from occamscope.laws.joint_fit import (
 )
 from occamscope.laws.joint_front import JointFront, Label
 from occamscope.laws.loss import SCALE_RANGE, check_weights
+from occamscope.laws.search_digest import digest_of
 from occamscope.laws.softmax import cross_entropy, log_priors, rest_values
 from occamscope.laws.spec import SearchSpec
 
@@ -54,7 +56,7 @@ Array = NDArray[np.float64]
 Guesses = Sequence[str] | Mapping[Label, Sequence[str]]
 
 # Rows on which combinations are compared, and on which the last fit runs to convergence.
-BEAM_ROWS, FIT_ROWS = 2000, 50_000
+BEAM_ROWS, FIT_ROWS = 2000, 10_000
 # Shares of the budget: each class against the rest, then two rounds of backfitting.
 SHARES = (0.4, 0.3, 0.3)
 # States kept of each complexity, on the way and at the end; joint fits after a class's search.
@@ -112,14 +114,16 @@ def fit_multiclass(
     order = _canonical_order(y, weight, len(classes))
     texts = _guesses_by_class(guesses, classes)
     rows = weight > 0
+    X, y, weight = X[rows], y[rows], weight[rows]
     position = np.full(len(classes), -1)
     position[order] = np.arange(len(order))
     search = _Search(
-        X[rows], position[y[rows]], weight[rows], [classes[k] for k in order], spec,
+        X, position[y], weight, [classes[k] for k in order], spec,
         feature_names, [texts[k] for k in order], control, progress,
         get_engine("evolution") if engine is None else engine,
     )  # fmt: skip
-    joints = [_in_given_order(joint, order, len(classes)) for joint in search.run()]
+    with threadpool_limits(1, "blas"):  # sums of several threads differ in their last bits
+        joints = [_in_given_order(joint, order, len(classes)) for joint in search.run()]
     return JointFront.from_joints(
         joints, X, y, spec, feature_names, classes, engine=search.searches.engine.name,
         target=target, sample_weight=weight, stopped=search.searches.stopped,
@@ -192,7 +196,7 @@ class _Search:
         for k, own in enumerate(guesses):
             self._take(k, [parse(text, self.names) for text in own])
         prior = without_laws(log_priors(y, self.classes, weight).tolist())
-        self.states = [State(prior, 0, self.problem.loss(prior))]
+        self.states = [State(prior, 0, self.problem.loss(prior), (NONE,) * self.classes)]
         rounds = SHARES if self.searches.takes_base else (1.0,)
         count = len(rounds) * self.classes
         ends = np.cumsum(np.repeat(rounds, self.classes)) / self.classes * spec.evaluations
@@ -218,16 +222,14 @@ class _Search:
             if k == 0 and turn > 0:
                 self._combine(NARROW)
                 place = self._cheapest(self.states, turn)
-            laws = self._visit(place, turn, k, evaluations, left)
+            members = self._visit(place, turn, k, evaluations, left)
             if turn > 0:
-                place = self._moved(place, turn, k, laws)
+                place = self._moved(place, turn, k, members)
             if self.searches.stopped == "interrupt":
                 return
 
-    def _visit(
-        self, place: State, turn: int, k: int, evaluations: int, left: int
-    ) -> list[Expression]:
-        """Search for laws of one class, the others as they are in a state."""
+    def _visit(self, place: State, turn: int, k: int, evaluations: int, left: int) -> list[int]:
+        """Search for laws of one class, the others as in a state; return their places."""
         decision = place.joint.decision(self.X)
         base = place.joint.offsets[k] - rest_values(decision, k)
         laws = self.searches.search(
@@ -238,12 +240,10 @@ class _Search:
             self.fronts[k] = [law.to_text() for law in laws]
         return self._take(k, laws)
 
-    def _take(self, k: int, laws: Sequence[Expression]) -> list[Expression]:
-        """Add laws to a class's pool, those within the limits."""
-        kept = [law for law in laws if violation(law, self.spec) is None]
-        for law in kept:
-            self.pools[k].add(law)
-        return kept
+    def _take(self, k: int, laws: Sequence[Expression]) -> list[int]:
+        """Add laws to a class's pool, those within the limits; return their places."""
+        places = [self.pools[k].add(law) for law in laws if violation(law, self.spec) is None]
+        return [place for place in dict.fromkeys(places) if place is not None]
 
     def _price(self, turn: int) -> float:
         """What a node must gain in mean loss: Schwarz's criterion (1978), then Akaike's (1974)."""
@@ -253,27 +253,27 @@ class _Search:
     def _cheapest(self, states: Sequence[State], turn: int) -> State:
         """Return the state with the lowest loss plus the price of its nodes."""
         price = self._price(turn)
-        return min(states, key=lambda s: (s.loss + price * s.complexity, s.complexity, s.key))
+        return min(states, key=lambda s: (s.loss + price * s.complexity, s.members))
 
-    def _moved(self, place: State, turn: int, k: int, laws: Sequence[Expression]) -> State:
+    def _moved(self, place: State, turn: int, k: int, members: Sequence[int]) -> State:
         """Return the best state with one of a class's new laws, or the state itself."""
-        pool, keys = self.pools[k], {structure(law) for law in laws}
-        members = [m for m, key in enumerate(pool.keys) if key in keys]
         if not members:
             return place
-        law = place.joint.laws[k]
-        rest = place.complexity - (0 if law is None else complexity_of(law, self.spec))
+        pool, price = self.pools[k], self._price(turn)
+        rest = place.complexity - pool.size(place.members[k])
         decision = place.joint.decision(self.problem.X)
         estimates = pool.estimates(place.joint, decision, k, members)
-        price = self._price(turn)
         trials = sorted(
-            (loss + price * pool.sizes[m], m, joint)
+            (loss + price * pool.size(m), m, joint)
             for m, (loss, joint) in zip(members, estimates, strict=True)
-        )  # fmt: skip
-        for _, m, joint in trials[:TRIALS]:
-            fitted, loss = self.problem.fit(joint, steps=6)
-            self.states.append(State(fitted, rest + pool.sizes[m], loss))
-        return self._cheapest([place, *self.states[-len(trials[:TRIALS]) :]], turn)
+        )[:TRIALS]
+        fitted = []
+        for _, m, joint in trials:
+            new, loss = self.problem.fit(joint, FIT_STEPS)
+            own = (*place.members[:k], m, *place.members[k + 1 :])
+            fitted.append(State(new, rest + pool.size(m), loss, own))
+        self.states += fitted
+        return self._cheapest([place, *fitted], turn)
 
     def _combine(self, width: int) -> None:
         """Search for combinations of the pools' laws."""
@@ -329,12 +329,20 @@ class _Search:
         return None
 
     def _in_unit_of_loss(self, joint: JointLaw) -> JointLaw:
-        """Multiply laws by their scales, where their constants can take them up."""
-        from occamscope.laws.evolution.programs import absorb_scale
+        """Write scales and free offsets into the laws, where their constants can take them up."""
+        from occamscope.laws.evolution.programs import absorb_output
 
+        largest = self.spec.max_constant
         for k, law in enumerate(joint.laws):
-            if law is not None and joint.scales[k] != 1.0:
-                scaled = absorb_scale(law, joint.scales[k], self.spec.max_constant)
-                if scaled != law:
-                    joint = joint.with_class(k, scaled, 1.0, joint.offsets[k])
+            if law is None:
+                continue
+            scale, offset = joint.scales[k], joint.offsets[k]
+            if self.spec.free_offset:
+                whole = absorb_output(law, scale, offset, largest)
+                if whole != law:
+                    joint = joint.with_class(k, whole, 1.0, 0.0)
+                    continue
+            scaled = absorb_output(law, scale, 0.0, largest)
+            if scaled != law:
+                joint = joint.with_class(k, scaled, 1.0, offset)
         return joint

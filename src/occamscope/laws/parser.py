@@ -28,7 +28,7 @@ from occamscope.laws.tree import SEARCH_OPERATORS, Node, call, constant, power, 
 
 MAX_LENGTH = 20_000  # characters
 MAX_TOKENS = 1_200  # numbers, names, signs and brackets
-MAX_DEPTH = 150  # operators inside one another, and open brackets
+MAX_DEPTH = 100  # operators inside one another (a chain of 200 nodes), and open brackets
 MAX_EXPONENT = 9
 
 FUNCTIONS = frozenset(name for name, arity in SEARCH_OPERATORS.items() if name.isalpha())

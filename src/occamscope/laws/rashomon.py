@@ -24,7 +24,7 @@ from numpy.typing import ArrayLike, NDArray
 from occamscope.errors import InputError
 from occamscope.laws.choose import VALIDATION_COLUMNS, validation_columns
 from occamscope.laws.equivalence import effective_variables, terms_of
-from occamscope.laws.expression import Expression, parse
+from occamscope.laws.expression import Expression
 from occamscope.laws.front import Front
 from occamscope.laws.merging import decision_laws, merge_laws
 
@@ -66,10 +66,10 @@ class RashomonSet:
     Attributes
     ----------
     table : one row a law, cluster by cluster, the best of each first: `law` (its number, 1 is
-        the most accurate), `cluster`, `expression`, `latex`, `complexity`, `output_scale`,
-        `output_offset`, the columns of `choose.VALIDATION_COLUMNS`, `structure`, `variables`
-        (joined by blanks), `variants` (laws of that structure within epsilon), `times_found`,
-        `found_by`
+        the most accurate), `cluster`, `expression`, `latex` (of expression + offset / scale),
+        `complexity`, `output_scale`, `output_offset`, the columns of
+        `choose.VALIDATION_COLUMNS`, `structure`, `variables` (joined by blanks), `variants`
+        (laws of that structure within epsilon), `times_found`, `found_by`
     names : variables in the order of the data's columns
     best, epsilon : the best law's balanced validation accuracy and what may be lost
     considered : distinct laws that the set was chosen from
@@ -107,14 +107,19 @@ class RashomonSet:
         return _decide(self.laws(), np.asarray(X, dtype=np.float64))
 
     def __str__(self) -> str:
-        columns = ["law", "cluster", "complexity", BALANCED, "expression"]
-        shown = self.table[columns].rename(columns={BALANCED: "accuracy"})
-        return f"{self.summary()}\n{shown.to_string(index=False, float_format='{:.3f}'.format)}"
+        shown = self._shown().to_string(index=False, float_format="{:.3f}".format)
+        return f"{self.summary()}\n{shown}"
 
     def _repr_html_(self) -> str:
-        columns = ["law", "cluster", "complexity", BALANCED, "expression", "found_by"]
-        shown = self.table[columns].rename(columns={BALANCED: "accuracy"})
-        return f"<p>{html.escape(self.summary())}</p>{shown.to_html(index=False)}"
+        shown = self._shown().assign(found_by=self.table["found_by"])
+        table = shown.to_html(index=False, float_format="{:.3f}".format)
+        return f"<p>{html.escape(self.summary())}</p>{table}"
+
+    def _shown(self) -> pd.DataFrame:
+        """Return what a reader wants first, constants rounded."""
+        columns = self.table[["law", "cluster", "complexity", BALANCED]]
+        columns = columns.rename(columns={BALANCED: "accuracy"})
+        return columns.assign(expression=[law.to_text(digits=3) for law in self.laws()])
 
     def summary(self) -> str:
         """Say in a few sentences how many laws there are and what they share."""
@@ -141,9 +146,9 @@ def rashomon_set(
 ) -> RashomonSet:
     """Find the structurally different laws of nearly the best validation accuracy.
 
-    Equivalent laws are merged first. Of the laws of one structure (equal up to the values of
-    their constants, `equivalence.structure`) the most accurate one stands for all, of equally
-    accurate ones the simplest.
+    Equivalent laws are merged first. Of the laws of one structure (what decides in them is
+    equal up to the values of constants, `equivalence.structure`) the most accurate one stands
+    for all, of equally accurate ones the simplest.
 
     Parameters
     ----------
@@ -174,7 +179,7 @@ def rashomon_set(
     decisions = _decide(laws, X)
     table = table.assign(
         cluster=_clusters(laws, uses, decisions, settings.cluster_distance),
-        latex=[parse(text, names).latex() for text in table["expression"]],
+        latex=[law.latex() for law in laws],
         variables=[" ".join(uses.columns[own]) for own in uses.to_numpy(dtype=bool)],
     )[list(TABLE_COLUMNS)]
     order = table.sort_values(["cluster", "law"], kind="stable").index.to_numpy()

@@ -11,10 +11,17 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import RegressorMixin
 
 from occamscope.errors import InputError
-from occamscope.laws.estimator_base import LawEstimator, rows_for_choice
-from occamscope.laws.estimator_choice import choose_row, number_columns
-from occamscope.laws.estimator_data import check_row_weights, check_table, hold_out
-from occamscope.laws.estimator_laws import faced
+from occamscope.laws.estimator_base import LawEstimator
+from occamscope.laws.estimator_choice import add_number_columns, check_rule, choose, extra_columns
+from occamscope.laws.estimator_data import (
+    LARGEST,
+    check_groups,
+    check_row_weights,
+    check_table,
+    hold_out,
+)
+from occamscope.laws.estimator_laws import all_values
+from occamscope.laws.selection import select_by_cross_validation
 
 Array = NDArray[np.float64]
 
@@ -75,7 +82,7 @@ class LawRegressor(RegressorMixin, LawEstimator):
         complexity_of_variables: int | Sequence[int] = 1,
         constraints: Mapping[str, int | tuple[int, int]] | None = None,
         nested_constraints: Mapping[str, Mapping[str, int]] | None = None,
-        max_constant: float = 50.0,
+        max_constant: float = 1e6,
         required_variables: Sequence[str] = (),
         excluded_variables: Sequence[str] = (),
         guesses: Sequence[str] = (),
@@ -87,7 +94,7 @@ class LawRegressor(RegressorMixin, LawEstimator):
         population: int = 27,
         parsimony: float = 0.0,
         validation_fraction: float = 0.2,
-        selection: str = "one_standard_error",
+        selection: str = "validation",
         threads: int | None = None,
         checkpoint: str | Path | None = None,
         checkpoint_every: float = 60.0,
@@ -145,27 +152,37 @@ class LawRegressor(RegressorMixin, LawEstimator):
         InputError
             If data, targets or parameters are unusable; the message names what and the remedy.
         """
+        check_rule(self.selection)
         table, target = check_table(self, X, y, numeric=True)
         weight = check_row_weights(sample_weight, len(table))
+        if np.abs(target.astype(np.float64)).max() > LARGEST:
+            raise InputError(f"y: the search can use up to {LARGEST:.0g}; use another unit")
+        group = check_groups(groups, len(table))
         kept = np.flatnonzero(weight > 0)
+        group = None if group is None else group[kept]
         table, target, weight = table[kept], target[kept].astype(np.float64), weight[kept]
         self._name_features()
         seed = self._seed()
         spec = self._spec(seed)
         if spec.is_margin:
             raise InputError(f"loss: '{spec.loss}' is for classes; use LawClassifier")
-        rows = None if groups is None else np.asarray(groups)[kept]
-        parts = hold_out(self.validation_fraction, len(table), seed, None, rows)
-        search, judged = parts.search, rows_for_choice(parts)
-        front = self._found(
-            self._engines(spec).single(table[search], target[search], weight[search])
-        )
-        face = faced(front)
-        values = [face.values(row, table[judged]) for row in range(len(front))]
-        columns = number_columns(values, target[judged], weight[judged], spec.loss)
-        self.validation_rows_ = kept[parts.held_out]
-        chosen = choose_row(front.table, columns, self.selection)
-        self.keep_front(front, columns if len(parts.held_out) else columns[[]], chosen)
+        parts = hold_out(self.validation_fraction, len(table), seed, None, group)
+        search, held_out = parts
+        engines = self._engines(spec)
+        front = engines.single(table[search], target[search], weight[search])
+        self._check_found(front)
+        shown = front.table
+        if len(held_out):
+            values = all_values(front, table[held_out])
+            shown = add_number_columns(shown, values, target[held_out], weight[held_out], spec.loss)
+        chosen = choose(
+            shown, self.selection,
+            lambda: select_by_cross_validation(
+                front, table, target, spec, weight, group, seed=seed
+            ),
+        )  # fmt: skip
+        self.validation_rows_ = kept[held_out]
+        self.keep_front(front, extra_columns(front, chosen), chosen.row)
         return self
 
     def predict(self, X: ArrayLike, index: int | None = None) -> Array:

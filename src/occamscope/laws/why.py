@@ -16,7 +16,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from occamscope.errors import InputError
-from occamscope.laws.equivalence import decision_law
+from occamscope.laws.decision import decision_law
 from occamscope.laws.expression import Expression
 from occamscope.laws.tree import CONSTANT, Node, call, constant
 
@@ -89,7 +89,7 @@ class Why:
         return lines
 
 
-def why(
+def explain(
     law: Expression,
     row: ArrayLike | Mapping[str, float],
     spread: ArrayLike | None = None,
@@ -117,7 +117,7 @@ def why(
         If row or spread do not fit the law, or reach is not positive.
     """
     if not reach > 0:
-        raise InputError(f"why: reach={reach} must be positive")
+        raise InputError(f"explain: reach={reach} must be positive")
     point = _point(law, row)
     deciding = decision_law(law, scale, offset)
     value = float(deciding.evaluate(point[None])[0])
@@ -186,11 +186,11 @@ def _point(law: Expression, row: ArrayLike | Mapping[str, float]) -> Array:
     if isinstance(row, Mapping):
         missing = [name for name in law.variables() if name not in row]
         if missing:
-            raise InputError(f"why: the row has no value for '{missing[0]}'")
+            raise InputError(f"explain: the row has no value for '{missing[0]}'")
         row = [row.get(name, 0.0) for name in law.names]
     point = np.asarray(row, dtype=np.float64)
     if point.shape != (len(law.names),):
-        raise InputError(f"why: a row of {len(law.names)} values is needed, got {point.shape}")
+        raise InputError(f"explain: a row of {len(law.names)} values is needed, got {point.shape}")
     return point
 
 
@@ -200,7 +200,9 @@ def _spread(law: Expression, spread: ArrayLike | None) -> Array:
     if given.ndim == 2:
         given = given.std(axis=0)
     if given.shape != (width,) or not (np.isfinite(given) & (given >= 0)).all():
-        raise InputError(f"why: {width} standard deviations are needed, or data of {width} columns")
+        raise InputError(
+            f"explain: {width} standard deviations are needed, or data of {width} columns"
+        )
     return given
 
 

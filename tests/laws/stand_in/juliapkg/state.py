@@ -1,0 +1,1 @@
+STATE = {"meta": __file__}
