@@ -39,7 +39,8 @@ def test_without_costs_complexity_is_the_number_of_nodes():
         ("a + b", {"excluded_variables": ["b"]}, "excluded variable 'b'"),
         ("a + b", {"required_variables": ["c"]}, "required variable 'c'"),
         ("exp(a + b)", {"constraints": {"exp": 2}}, "operand of 'exp'"),
-        ("(a + b)*c", {"constraints": {"*": (1, -1)}}, "operand of '*'"),
+        ("(a + b)/c", {"constraints": {"/": (1, -1)}}, "operand of '/'"),
+        ("(a + b)*(c + a)", {"constraints": {"*": (1, -1)}}, "operand of '*'"),
         ("sin(a + sin(b))", {"nested_constraints": {"sin": {"sin": 0}}}, "'sin' is nested in 'sin'"),
         ("sin(cos(b) + cos(cos(a)))", {"nested_constraints": {"sin": {"cos": 1}}}, "'cos'"),
     ],
@@ -55,6 +56,7 @@ def test_a_broken_limit_is_named(text, settings, message):
         ("a + b", {"excluded_variables": ["c"], "required_variables": ["a"]}),
         ("exp(a + b)", {"constraints": {"exp": 3}}),
         ("c*(a + b)", {"constraints": {"*": (1, -1)}}),
+        ("(a + b)*c", {"constraints": {"*": (1, -1)}}),
         # beside each other, not inside each other
         ("sin(a) + sin(b)", {"nested_constraints": {"sin": {"sin": 0}}}),
         ("sin(cos(b) + cos(a))", {"nested_constraints": {"sin": {"cos": 1}}}),
@@ -74,11 +76,18 @@ def test_a_law_within_all_limits_breaks_none(text, settings):
         ({"required_variables": ["a"], "excluded_variables": ["a"]}, "both required and excluded"),
         ({"output_offset": True, "output_scale": False}, "output_scale"),
         ({"maxdepth": 0}, "maxdepth"),
+        ({"required_variables": ["a", "b"], "maxsize": 2}, "complexity of at least 3"),
+        ({"required_variables": ["a", "b", "c"], "maxdepth": 2}, "depth of 3"),
     ],
 )
 def test_impossible_limits_are_refused(settings, message):
     with pytest.raises(InputError, match=message.replace("'", ".")):
         SearchSpec(operators=ALL, **settings)
+
+
+def test_required_variables_need_an_operator_that_joins_them():
+    with pytest.raises(InputError, match="operator of two operands"):
+        SearchSpec(operators=("square",), required_variables=["a", "b"])
 
 
 def hinge_optimum(f, y, w):

@@ -119,8 +119,8 @@ def test_snapshots_tell_the_front_and_what_was_spent():
     assert min(row[1] for row in last.rows) == pytest.approx(front.table["loss"].min(), rel=1e-3)
 
 
-def test_a_search_that_has_nothing_left_to_try_ends():
-    front = fit(SearchSpec(evaluations=10**7, maxsize=1, islands=2, operators=("+",)))
+def test_the_smallest_searches_end():
+    front = fit(SearchSpec(evaluations=50_000, maxsize=1, islands=2, operators=("+",)))
     assert len(front) == 1
 
 
@@ -136,6 +136,15 @@ def test_limits_hold_for_every_law_found():
         assert "d" in law.variables()
         assert "c" not in law.variables()
         assert law.depth() <= 4
+
+
+def test_limits_that_leave_no_law_are_named():
+    spec = SearchSpec(
+        evaluations=3000, islands=2, maxsize=7, required_variables=["a", "b", "c", "d"],
+        constraints={"+": (1, 1), "-": (1, 1), "*": (1, 1)},
+    )  # fmt: skip
+    with pytest.raises(InputError, match="no law within the limits"):
+        fit(spec)
 
 
 def test_an_offset_finds_the_shorter_law():

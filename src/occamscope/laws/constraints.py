@@ -1,7 +1,8 @@
 """What a law may look like: its complexity and the limits of a `SearchSpec`, on trees.
 
-The meaning is PySR's. The search's kernels check the same (`evolution.grammar`) on programs;
-this is the plain version, for laws from elsewhere and as the kernels' reference.
+The meaning is PySR's, but that operands of + and * may be exchanged. The search's kernels check
+the same (`evolution.grammar`) on programs; this is the plain version, for laws from elsewhere
+and as the kernels' reference.
 """
 
 from __future__ import annotations
@@ -55,16 +56,25 @@ def _complexity(node: Node, names: Sequence[str], spec: SearchSpec) -> int:
 
 
 def _broken_constraint(law: Expression, spec: SearchSpec) -> str | None:
-    """Name the first operator with an operand of too much complexity."""
+    """Name the first operator with an operand of too much complexity.
+
+    The operands of + and * may stand in either order: a law may be written either way.
+    """
     for node in walk(law.root):
         limits = spec.constraints.get(node.kind)
         if limits is None:
             continue
         sides = (limits,) if isinstance(limits, int) else limits
-        for operand, most in zip(node.operands, sides, strict=True):
-            if most >= 0 and _complexity(operand, law.names, spec) > most:
-                return f"an operand of '{node.kind}' is larger than constraints allow ({most})"
+        sizes = [_complexity(operand, law.names, spec) for operand in node.operands]
+        orders = [sizes, sizes[::-1]] if node.kind in ("+", "*") else [sizes]
+        if not any(_fits(order, sides) for order in orders):
+            return f"an operand of '{node.kind}' is larger than constraints allow ({limits})"
     return None
+
+
+def _fits(sizes: Sequence[int], limits: Sequence[int]) -> bool:
+    """True if every size keeps to its limit; -1 is none."""
+    return all(most < 0 or size <= most for size, most in zip(sizes, limits, strict=True))
 
 
 def _broken_nesting(root: Node, spec: SearchSpec) -> str | None:

@@ -9,6 +9,7 @@ from typing import Any, Protocol, runtime_checkable
 from numpy.typing import ArrayLike
 
 from occamscope.errors import InputError
+from occamscope.laws.control import SearchControl
 from occamscope.laws.front import Front
 from occamscope.laws.spec import SearchSpec
 
@@ -44,6 +45,8 @@ class Engine(Protocol):
         resume_from: Any = None,
         progress: Callable[[str], None] | None = None,
         target: str = "labels",
+        *,
+        control: SearchControl | None = None,
     ) -> Front:
         """Search for laws of y in X.
 
@@ -58,6 +61,10 @@ class Engine(Protocol):
         resume_from : where an interrupted search stood, in the engine's own form
         progress : called with a short line from time to time
         target : what y is, for the front's `target` column
+        control : threads, limits, progress and checkpoints
+
+        The evolution engine also takes `base` (n,), which is added to the law's value before
+        the logistic loss.
         """
         ...
 

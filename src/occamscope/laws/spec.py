@@ -83,7 +83,7 @@ class SearchSpec:
             raise InputError(f"laws.loss: '{self.loss}' is not one of {', '.join(LOSSES)}")
         _check_whole("maxsize", self.maxsize, 1, 200)
         if self.maxdepth is not None:
-            _check_whole("maxdepth", self.maxdepth, 1, 200)
+            _check_whole("maxdepth", self.maxdepth, 1, 100)
         _check_whole("evaluations", self.evaluations, 1, 10**13)
         _check_whole("islands", self.islands, 1, 10_000)
         _check_whole("population", self.population, 2, 100_000)
@@ -99,6 +99,28 @@ class SearchSpec:
             raise InputError(f"laws: the variable '{both[0]}' is both required and excluded")
         self._check_costs()
         self._check_constraints()
+        self._check_required()
+
+    def _check_required(self) -> None:
+        """Refuse more required variables than one law can hold."""
+        count = len(set(self.required_variables))
+        if count == 0:
+            return
+        if count > 1 and not self.binary_operators:
+            raise InputError(
+                "laws.required_variables: no operator of two operands is allowed that could join "
+                f"{count} variables"
+            )
+        joins = [self.complexity_of_operators.get(name, 1) for name in self.binary_operators]
+        variables = self.complexity_of_variables
+        cheapest = variables if isinstance(variables, int) else min(variables, default=1)
+        least = count * cheapest + (count - 1) * min(joins, default=0)
+        depth = 1 + math.ceil(math.log2(count))
+        if least > self.maxsize or (self.maxdepth is not None and depth > self.maxdepth):
+            raise InputError(
+                f"laws.required_variables: a law of {count} variables has a complexity of at "
+                f"least {least} and a depth of {depth}; raise maxsize or maxdepth"
+            )
 
     def _check_costs(self) -> None:
         """Refuse costs of nodes that are no whole numbers of at least 1."""

@@ -135,6 +135,11 @@ class EvolutionEngine:
             search.plant(_usable_guesses(laws, names, spec))
         stopped = search.run(_with_report(control, spec, progress))
         found = [Expression(law.root, tuple(feature_names)) for law in search.laws()]
+        if not found:
+            raise InputError(
+                f"laws: no law within the limits was found in {int(search.used[0]):,} evaluations; "
+                "loosen constraints, maxsize or maxdepth, or raise evaluations"
+            )
         return Front.from_expressions(
             found, X, y, spec, feature_names, engine=self.name, target=target,
             sample_weight=weight, stopped=stopped, base=None if base is None else added,

@@ -3,7 +3,7 @@
 The plain version on trees, which the tests compare with this one, is
 `occamscope.laws.constraints`.
 """
-# ruff: noqa: SIM110 - plain comparisons and loops compile fastest
+# ruff: noqa: SIM109, SIM110 - plain comparisons and loops compile fastest
 
 from __future__ import annotations
 
@@ -20,12 +20,15 @@ from occamscope.laws.evolution.compilation import (
     INT,
     TOKENS,
     VALUES,
+    inlined,
     kernel,
 )
 from occamscope.laws.evolution.tokens import (
+    ADD,
     CODES,
     FIRST_BINARY,
     FIRST_VARIABLE,
+    MULTIPLY,
     allowed_operators,
     arity,
     is_operator,
@@ -131,6 +134,13 @@ def _uses(tokens: Any, n: int, column: int) -> bool:
     return False
 
 
+@inlined
+def _operands_fit(grammar: Any, token: int, left: int, right: int) -> bool:
+    """True if operands of these complexities keep to an operator's limits."""
+    a, b = grammar.operand_limit[2 * token], grammar.operand_limit[2 * token + 1]
+    return (a < 0 or left <= a) and (b < 0 or right <= b)
+
+
 @kernel(INT(TOKENS, INT, GRAMMAR))
 def _limited_complexity(tokens: Any, n: int, grammar: Any) -> int:
     """Complexity of a program by costs of its tokens; 0 if it breaks one of the limits."""
@@ -149,10 +159,12 @@ def _limited_complexity(tokens: Any, n: int, grammar: Any) -> int:
             complexity[i] += complexity[left]
         complexity[i] += complexity[right]
         depth[i] = 1 + max(depth[left], depth[right])
-        for side in range(2):
-            limit = grammar.operand_limit[2 * token + side]
-            if limit >= 0 and complexity[left if side == 0 else right] > limit:
-                return 0
+        a, b = complexity[left], complexity[right]
+        fits = _operands_fit(grammar, token, a, b)
+        if not fits and (token == ADD or token == MULTIPLY):
+            fits = _operands_fit(grammar, token, b, a)
+        if not fits:
+            return 0
     if complexity[n - 1] > grammar.max_complexity or depth[n - 1] > grammar.max_depth:
         return 0
     for k in range(0, len(grammar.nesting), 3):

@@ -25,6 +25,7 @@ from occamscope.laws.evolution.problem import PROBLEM
 from occamscope.laws.evolution.rng import below, uniform
 from occamscope.laws.evolution.schedule import SCHEDULE, SCRATCH
 from occamscope.laws.evolution.tokens import (
+    FIRST_VARIABLE,
     arity,
     constants_within,
     copy_span,
@@ -49,6 +50,8 @@ def _admit(
         )
     else:
         complexity = grammar.max_complexity
+        if n > grammar.max_nodes:  # too long for changes that lengthen it: start from a leaf
+            tokens[0], n = FIRST_VARIABLE, 1
     put_member(population, i, tokens, constants, n, complexity, loss, scale, offset)
 
 
