@@ -121,8 +121,8 @@ def fit_operon(problem: Problem, seconds: float, seed: int, options: Options) ->
     start = time.process_time()
     used = 0.0
     # Its limit is in whole seconds of the clock: what others took of them is made up for.
-    while used == 0.0 or seconds - used >= 1.0:
-        model.set_params(max_time=max(int(seconds - used), 1))
+    while used == 0.0 or seconds - used >= 0.5:
+        model.set_params(max_time=max(round(seconds - used), 1))
         model.fit(problem.X, problem.y)
         used = time.process_time() - start
         for row in model.pareto_front_:
