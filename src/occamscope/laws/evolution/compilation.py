@@ -92,7 +92,12 @@ class Kernel:
     ready = 0
 
     def __init__(
-        self, function: Callable[..., Any], signature: Any, flags: frozenset[str], entry: bool
+        self,
+        function: Callable[..., Any],
+        signature: Any,
+        flags: frozenset[str],
+        entry: bool,
+        allocates: bool,
     ) -> None:
         self.__doc__ = function.__doc__
         self.signature = signature
@@ -108,6 +113,9 @@ class Kernel:
                 nogil=True,
                 cache=True,
                 no_cpython_wrapper=not entry,
+                # Without numba's memory management nothing can be allocated, but no reference
+                # is counted either: at every call two atomic operations for every array.
+                _nrt=allocates or entry,
             )(function)
         finally:
             numba.config.CACHE_DIR = before
@@ -147,7 +155,10 @@ class Kernel:
 
 
 def kernel(
-    signature: Any, flags: frozenset[str] = STRICT, entry: bool = False
+    signature: Any,
+    flags: frozenset[str] = STRICT,
+    entry: bool = False,
+    allocates: bool = False,
 ) -> Callable[[Callable[..., Any]], Kernel]:
     """Make a function a `Kernel` of that signature.
 
@@ -156,8 +167,9 @@ def kernel(
     signature : numba types of the result and the arguments
     flags : what LLVM may do to floating point arithmetic
     entry : True for a function that Python calls often
+    allocates : True for a function that makes arrays
     """
-    return lambda function: Kernel(function, signature, flags, entry)
+    return lambda function: Kernel(function, signature, flags, entry, allocates)
 
 
 def inlined(function: Callable[..., Any]) -> Any:

@@ -103,7 +103,7 @@ def _size_of_margins(problem: Any, rows: int) -> float:
     return max(np.sqrt(second / total), 1e-30)
 
 
-@kernel(FLAG(TOKENS, VALUES, INT, PROBLEM, INT, INT, FLOAT))
+@kernel(FLAG(TOKENS, VALUES, INT, PROBLEM, INT, INT, FLOAT), allocates=True)
 def fit_constants(
     tokens: Any, constants: Any, n: int, problem: Any, rows: int, steps: int, largest: float
 ) -> bool:

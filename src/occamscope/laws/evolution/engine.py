@@ -62,7 +62,7 @@ class EvolutionEngine:
     # Of so many variables products are tried there: half of them promise most, half are random.
     products: int = 16
     # Share of the others whose constants are fitted at once, by so many steps on so many rows.
-    fit_child: float = 0.3
+    fit_child: float = 0.2
     child_steps: int = 3
     child_rows: int = 512
     # Share of the members whose constants are fitted at the end of a visit, and by how many

@@ -72,7 +72,7 @@ def run_block(tokens: Any, n: int, problem: Any, left: Any, slot: Any, row: int)
     return slot[n - 1]
 
 
-@kernel(FLOAT(TOKENS, VALUES, INT, PROBLEM, INT, FLOAT, FLOAT, FLOAT))
+@kernel(FLOAT(TOKENS, VALUES, INT, PROBLEM, INT, FLOAT, FLOAT, FLOAT), allocates=True)
 def loss_at(
     tokens: Any, constants: Any, n: int, problem: Any, rows: int, scale: float, offset: float,
     budget: float,
@@ -94,7 +94,7 @@ def loss_at(
     return total if total < np.inf else np.inf
 
 
-@kernel(PAIR(TOKENS, VALUES, INT, PROBLEM, INT, FLOAT))
+@kernel(PAIR(TOKENS, VALUES, INT, PROBLEM, INT, FLOAT), allocates=True)
 def loss_at_best_scale(
     tokens: Any, constants: Any, n: int, problem: Any, rows: int, budget: float
 ) -> Any:
@@ -106,19 +106,19 @@ def loss_at_best_scale(
     left, slot = np.empty(n, np.int64), np.empty(n, np.int64)
     lay_out(tokens, constants, n, problem, left, slot)
     limit = budget * _ROUNDING
-    check = BLOCK
+    check, scale = BLOCK, 0.0
     for row in range(0, rows, BLOCK):
         root = run_block(tokens, n, problem, left, slot, row)
         write_margins(problem, root, row)
         if row + BLOCK == check and check < rows:
-            partial, _ = fit_scale(problem, check, limit, limit)
+            partial, scale = fit_scale(problem, check, limit, limit, scale)
             if partial == np.inf:
                 return np.inf, 1.0
             check *= 2
-    return fit_scale(problem, rows, limit, -np.inf)
+    return fit_scale(problem, rows, limit, -np.inf, scale)
 
 
-@kernel(TRIPLE(TOKENS, VALUES, INT, PROBLEM, INT, FLOAT))
+@kernel(TRIPLE(TOKENS, VALUES, INT, PROBLEM, INT, FLOAT), allocates=True)
 def loss_at_best_affine(
     tokens: Any, constants: Any, n: int, problem: Any, rows: int, budget: float
 ) -> Any:
@@ -227,7 +227,9 @@ def weighted_square(memory: int, a: int, weight: int) -> np.float32:
     return total
 
 
-@kernel(FLOAT(TOKENS, VALUES, INT, PROBLEM, INT, VALUES, FLOAT, VALUES, MATRIX, VALUES))
+@kernel(
+    FLOAT(TOKENS, VALUES, INT, PROBLEM, INT, VALUES, FLOAT, VALUES, MATRIX, VALUES), allocates=True
+)
 def loss_gradient(
     tokens: Any, constants: Any, n: int, problem: Any, rows: int, output: Any, width: float,
     gradient: Any, hessian: Any, bound: Any,
@@ -303,7 +305,7 @@ def write_node_derivatives(problem: Any, adjoint: int, slope: int, value: int, r
     return check
 
 
-@kernel(FLAG(TOKENS, VALUES, INT, PROBLEM, INT, FLOAT, FLOAT, INT))
+@kernel(FLAG(TOKENS, VALUES, INT, PROBLEM, INT, FLOAT, FLOAT, INT), allocates=True)
 def node_derivatives(
     tokens: Any, constants: Any, n: int, problem: Any, rows: int, scale: float, offset: float,
     node: int,

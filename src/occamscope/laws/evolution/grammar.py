@@ -110,7 +110,7 @@ def new_grammar(
     )
 
 
-@kernel(FLAG(TOKENS, INT, INDICES, INT, INT, INT))
+@kernel(FLAG(TOKENS, INT, INDICES, INT, INT, INT), allocates=True)
 def _nested_too_often(tokens: Any, n: int, size: Any, outer: int, inner: int, most: int) -> bool:
     """True if more than `most` inner operators lie on one path below an outer one."""
     count = np.empty(n, np.int64)  # on the path with most of them, the node included
@@ -141,7 +141,7 @@ def _operands_fit(grammar: Any, token: int, left: int, right: int) -> bool:
     return (a < 0 or left <= a) and (b < 0 or right <= b)
 
 
-@kernel(INT(TOKENS, INT, GRAMMAR))
+@kernel(INT(TOKENS, INT, GRAMMAR), allocates=True)
 def _limited_complexity(tokens: Any, n: int, grammar: Any) -> int:
     """Complexity of a program by costs of its tokens; 0 if it breaks one of the limits."""
     size = np.empty(n, np.int64)

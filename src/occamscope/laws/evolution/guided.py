@@ -150,7 +150,7 @@ def _rank_term(
     term[q, 0], term[q, 1] = i, k
 
 
-@kernel(INT(STREAM, VALUES, VALUES, INDICES))
+@kernel(INT(STREAM, VALUES, VALUES, INDICES), allocates=True)
 def _choose_pool(state: Any, first: Any, second: Any, pool: Any) -> int:
     """Choose the variables whose products are tried; return their number.
 
@@ -180,7 +180,7 @@ def _choose_pool(state: Any, first: Any, second: Any, pool: Any) -> int:
     return n
 
 
-@kernel(VOID(STREAM, PROBLEM, INT, INT, VALUES, types.int64[:, ::1], VALUES))
+@kernel(VOID(STREAM, PROBLEM, INT, INT, VALUES, types.int64[:, ::1], VALUES), allocates=True)
 def _best_terms(
     state: Any, problem: Any, rows: int, products: int, gain: Any, term: Any, coefficient: Any
 ) -> None:
@@ -239,7 +239,8 @@ def _write_term(tokens: Any, n: int, i: int, k: int, square: bool) -> int:
         FLOAT,
         TOKENS,
         VALUES,
-    )
+    ),
+    allocates=True,
 )
 def insert_guided(
     state: Any, grammar: Any, tokens: Any, constants: Any, n: int, size: Any,

@@ -111,7 +111,7 @@ def _refit_members(
                 put_member(population, i, tokens, constants, n, complexity, loss, scale, offset)
 
 
-@kernel(VOID(HALL, INT, PROBLEM, GRAMMAR, SCHEDULE, SCRATCH, INDICES, INT))
+@kernel(VOID(HALL, INT, PROBLEM, GRAMMAR, SCHEDULE, SCRATCH, INDICES, INT), allocates=True)
 def _shorten(
     hall: Any, c: int, problem: Any, grammar: Any, schedule: Any, scratch: Any, used: Any,
     budget: int,

@@ -90,7 +90,7 @@ def _random_operator(state: Any, grammar: Any) -> int:
     return np.int64(grammar.operators[below(state, len(grammar.operators))])
 
 
-@kernel(INT(STREAM, GRAMMAR, TOKENS, VALUES, INT))
+@kernel(INT(STREAM, GRAMMAR, TOKENS, VALUES, INT), allocates=True)
 def random_program(state: Any, grammar: Any, tokens: Any, constants: Any, nodes: int) -> int:
     """Write a random program of about so many nodes; return its length."""
     n = append_leaf(state, grammar, tokens, constants, 0)

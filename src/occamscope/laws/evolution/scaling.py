@@ -34,7 +34,7 @@ from occamscope.laws.evolution.problem import HINGE, LOGISTIC, PROBLEM, SQUARED_
 # The same range as occamscope.laws.loss: outside, a law has no use for its scale.
 SMALLEST_SCALE, LARGEST_SCALE = 1e-6, 1e6
 # Relative precision of the loss at the best scale.
-SCALE_TOLERANCE = 3e-5
+SCALE_TOLERANCE = 1e-4
 # Scale and offset together: so many times some Newton steps, then the best common factor.
 _AFFINE_RAYS, _AFFINE_STEPS = 6, 6
 
@@ -126,8 +126,8 @@ def loss_without_scale(problem: Any, rows: int) -> Any:
     return total, -first, start
 
 
-@kernel(PAIR(PROBLEM, INT, FLOAT, FLOAT))
-def fit_scale(problem: Any, rows: int, budget: float, enough: float) -> Any:
+@kernel(PAIR(PROBLEM, INT, FLOAT, FLOAT, FLOAT))
+def fit_scale(problem: Any, rows: int, budget: float, enough: float, start: float) -> Any:
     """Smallest loss over the scale s > 0 of the first rows' margins, and that s.
 
     The loss is convex in s: the tangents at two points around the minimum meet below it, and
@@ -137,6 +137,7 @@ def fit_scale(problem: Any, rows: int, budget: float, enough: float) -> Any:
     ----------
     budget : stop with an infinite loss once the minimum is known to lie above
     enough : stop once the loss is as small as this
+    start : a scale near which the best one is expected; 0 if none is known
     """
     low = 0.0
     loss_low, slope_low, s = loss_without_scale(problem, rows)
@@ -145,6 +146,9 @@ def fit_scale(problem: Any, rows: int, budget: float, enough: float) -> Any:
         return np.inf, 1.0
     if slope_low >= 0.0:
         return (best, best_scale) if best <= budget else (np.inf, 1.0)
+    reach = 2.0
+    if start > 0.0:
+        s, reach = start, 1.25
     high, loss_high, slope_high = np.inf, 0.0, 0.0
     for _ in range(40):
         if best <= enough:
@@ -159,15 +163,21 @@ def fit_scale(problem: Any, rows: int, budget: float, enough: float) -> Any:
         if high == np.inf:
             if s >= LARGEST_SCALE:
                 break
-            s = min(2.0 * s, LARGEST_SCALE)
+            s = min(reach * s, LARGEST_SCALE)
+            reach = min(reach * reach, 4.0)
             continue
         crossing = loss_high - loss_low + slope_low * low - slope_high * high
-        s = crossing / (slope_low - slope_high)
-        bound = loss_low + slope_low * (s - low)
+        meeting = crossing / (slope_low - slope_high)
+        bound = loss_low + slope_low * (meeting - low)
         if bound > budget:
             return np.inf, 1.0
-        if best - bound <= SCALE_TOLERANCE * best or not low < s < high:
+        if best - bound <= SCALE_TOLERANCE * best or not low < meeting < high:
             break
+        if start > 0.0 and low == 0.0:  # the tangent at 0 says little: feel the way down
+            s = max(high / reach, meeting)
+            reach = min(reach * reach, 4.0)
+        else:
+            s = meeting
     return (best, best_scale) if best <= budget else (np.inf, 1.0)
 
 
@@ -311,7 +321,7 @@ def fit_affine(problem: Any, rows: int, budget: float) -> Any:
         # Along the ray Newton's steps on a majoriser are short: here the best point is exact.
         shift = np.float32(b / s)
         _shift_all(problem, rows, shift)
-        loss, s = fit_scale(problem, rows, np.inf, -np.inf)
+        loss, s = fit_scale(problem, rows, np.inf, -np.inf, s)
         _shift_all(problem, rows, -shift)
         b = s * shift
         if loss < best:
