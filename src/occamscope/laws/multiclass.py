@@ -59,8 +59,10 @@ Guesses = Sequence[str] | Mapping[Label, Sequence[str]]
 BEAM_ROWS, FIT_ROWS = 2000, 10_000
 # Shares of the budget: each class against the rest, then two rounds of backfitting.
 SHARES = (0.4, 0.3, 0.3)
-# States kept of each complexity, on the way and at the end; joint fits after a class's search.
-NARROW, WIDE, TRIALS = 1, 3, 3
+# States kept of each complexity on the way; the same at the end, 1 for more than `MANY` classes.
+NARROW, WIDE, MANY = 1, 3, 6
+# Joint fits after a class's search.
+TRIALS = 3
 # Steps of the last joint fit, and of its end on all rows where there are more than FIT_ROWS.
 LAST_STEPS, POLISH_STEPS = 25, 2
 # Runners-up with a loss larger than the best one's by more than this share are not fitted on.
@@ -210,7 +212,7 @@ class _Search:
         """Search, put together and fit; return candidates for the front."""
         try:
             self._search()
-            self._combine(WIDE)
+            self._combine(NARROW if self.classes > MANY else WIDE)
         except KeyboardInterrupt:
             self.searches.stopped = "interrupt"
         return self._fitted()
