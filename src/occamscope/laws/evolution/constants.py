@@ -17,9 +17,8 @@ from occamscope.laws.evolution.compilation import (
     kernel,
 )
 from occamscope.laws.evolution.evaluation import loss_at, loss_gradient, program_loss
-from occamscope.laws.evolution.operators import BLOCK
 from occamscope.laws.evolution.problem import PROBLEM
-from occamscope.laws.evolution.scaling import margin_moments
+from occamscope.laws.evolution.scaling import sum_moments
 from occamscope.laws.evolution.tokens import CONSTANT
 
 # Damping relative to the majoriser's curvature: at the start, after a step that failed, after a
@@ -95,11 +94,7 @@ def _count_constants(tokens: Any, n: int) -> int:
 @kernel(FLOAT(PROBLEM, INT))
 def _size_of_margins(problem: Any, rows: int) -> float:
     """Root mean square of a law's values, which `program_loss` has left as margins."""
-    total, second = 0.0, 0.0
-    for row in range(0, rows, BLOCK):
-        w, _, wmm = margin_moments(problem, row)
-        total += w
-        second += wmm
+    total, _, second = sum_moments(problem, rows)
     return max(np.sqrt(second / total), 1e-30)
 
 

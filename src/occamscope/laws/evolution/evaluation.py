@@ -101,21 +101,28 @@ def loss_at_best_scale(
     """Smallest loss of s f over s > 0 on the first rows, and that s; infinite above the budget.
 
     The minimum over a part of the rows is a lower bound of that over all: it is compared with
-    the budget after 1, 2, 4, ... blocks.
+    the budget after 1, 4, 16, ... blocks.
     """
     left, slot = np.empty(n, np.int64), np.empty(n, np.int64)
     lay_out(tokens, constants, n, problem, left, slot)
     limit = budget * _ROUNDING
     check, scale = BLOCK, 0.0
+    total, first, second = 0.0, 0.0, 0.0
     for row in range(0, rows, BLOCK):
         root = run_block(tokens, n, problem, left, slot, row)
-        write_margins(problem, root, row)
+        w, wm, wmm = write_margins(problem, root, row)
+        total += w
+        first += wm
+        second += wmm
+        if not second < np.inf:
+            return np.inf, 1.0
         if row + BLOCK == check and check < rows:
-            partial, scale = fit_scale(problem, check, limit, limit, scale)
+            moments = (total, first, second)
+            partial, scale = fit_scale(problem, check, moments, limit, limit, scale)
             if partial == np.inf:
                 return np.inf, 1.0
-            check *= 2
-    return fit_scale(problem, rows, limit, -np.inf, scale)
+            check *= 4
+    return fit_scale(problem, rows, (total, first, second), limit, -np.inf, scale)
 
 
 @kernel(TRIPLE(TOKENS, VALUES, INT, PROBLEM, INT, FLOAT), allocates=True)

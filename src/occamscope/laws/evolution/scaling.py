@@ -39,13 +39,19 @@ SCALE_TOLERANCE = 1e-4
 _AFFINE_RAYS, _AFFINE_STEPS = 6, 6
 
 
-@kernel(VOID(PROBLEM, INT, INT), VECTOR)
-def write_margins(problem: Any, block: int, row: int) -> None:
-    """Keep y f of a block of rows for the search of the scale."""
+@kernel(types.UniTuple(SINGLE, 3)(PROBLEM, INT, INT), VECTOR)
+def write_margins(problem: Any, block: int, row: int) -> Any:
+    """Keep the margins m = y f of a block of rows; return the sums of w, w m and w m^2."""
     memory = problem.address
+    total, first, second = ZERO, ZERO, ZERO
     for j in range(BLOCK):
-        margin = load(memory, problem.target + row + j) * load(memory, block + j)
-        store(memory, problem.margin + row + j, margin)
+        w = load(memory, problem.weight + row + j)
+        m = load(memory, problem.target + row + j) * load(memory, block + j)
+        store(memory, problem.margin + row + j, m)
+        total += w
+        first += w * m
+        second += w * m * m
+    return total, first, second
 
 
 @kernel(types.UniTuple(SINGLE, 3)(PROBLEM, INT), VECTOR)
@@ -105,18 +111,25 @@ def loss_at_scale(problem: Any, rows: int, scale: float) -> Any:
     return total, slope
 
 
-@kernel(types.UniTuple(FLOAT, 3)(PROBLEM, INT))
-def loss_without_scale(problem: Any, rows: int) -> Any:
-    """Loss and slope at s = 0, and the s of a first try.
-
-    The first try is where a parabola with the squared hinge's slope and curvature ends.
-    """
+@kernel(TRIPLE(PROBLEM, INT))
+def sum_moments(problem: Any, rows: int) -> Any:
+    """Sums of w, w m and w m^2 over the first rows; m are the margins."""
     total, first, second = 0.0, 0.0, 0.0
     for row in range(0, rows, BLOCK):
         w, wm, wmm = margin_moments(problem, row)
         total += w
         first += wm
         second += wmm
+    return total, first, second
+
+
+@kernel(TRIPLE(PROBLEM, INT, TRIPLE))
+def loss_without_scale(problem: Any, rows: int, moments: Any) -> Any:
+    """Loss and slope at s = 0, and the s of a first try.
+
+    The first try is where a parabola with the squared hinge's slope and curvature ends.
+    """
+    total, first, second = moments
     start = min(max(first / second, SMALLEST_SCALE), LARGEST_SCALE)
     if problem.loss == LOGISTIC:
         loss, slope = loss_at_scale(problem, rows, 0.0)
@@ -126,8 +139,10 @@ def loss_without_scale(problem: Any, rows: int) -> Any:
     return total, -first, start
 
 
-@kernel(PAIR(PROBLEM, INT, FLOAT, FLOAT, FLOAT))
-def fit_scale(problem: Any, rows: int, budget: float, enough: float, start: float) -> Any:
+@kernel(PAIR(PROBLEM, INT, TRIPLE, FLOAT, FLOAT, FLOAT))
+def fit_scale(
+    problem: Any, rows: int, moments: Any, budget: float, enough: float, start: float
+) -> Any:
     """Smallest loss over the scale s > 0 of the first rows' margins, and that s.
 
     The loss is convex in s: the tangents at two points around the minimum meet below it, and
@@ -135,12 +150,13 @@ def fit_scale(problem: Any, rows: int, budget: float, enough: float, start: floa
 
     Parameters
     ----------
+    moments : (3,) sums of w, w m and w m^2 over these rows, m the margins
     budget : stop with an infinite loss once the minimum is known to lie above
     enough : stop once the loss is as small as this
     start : a scale near which the best one is expected; 0 if none is known
     """
     low = 0.0
-    loss_low, slope_low, s = loss_without_scale(problem, rows)
+    loss_low, slope_low, s = loss_without_scale(problem, rows, moments)
     best, best_scale = loss_low, SMALLEST_SCALE
     if not loss_low < np.inf or not abs(slope_low) < np.inf:
         return np.inf, 1.0
@@ -321,7 +337,7 @@ def fit_affine(problem: Any, rows: int, budget: float) -> Any:
         # Along the ray Newton's steps on a majoriser are short: here the best point is exact.
         shift = np.float32(b / s)
         _shift_all(problem, rows, shift)
-        loss, s = fit_scale(problem, rows, np.inf, -np.inf, s)
+        loss, s = fit_scale(problem, rows, sum_moments(problem, rows), np.inf, -np.inf, s)
         _shift_all(problem, rows, -shift)
         b = s * shift
         if loss < best:
