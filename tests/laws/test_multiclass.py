@@ -202,6 +202,18 @@ def test_searches_share_the_time_that_is_left():
     assert fit(control=SearchControl(time_limit_s=900.0)).stopped == "budget"
 
 
+def test_a_large_budget_begins_with_short_rounds_and_spares_no_time_slices_for_late_ones():
+    engine = ListEngine()
+    control = SearchControl(time_limit_s=900.0)
+    fit(spec=replace(SPEC, evaluations=3_000_000), engine=engine, control=control)
+    budgets = [call.spec.evaluations for call in engine.calls]
+    assert budgets[:6] == [30_000] * 3 + [60_000] * 3
+    assert sum(budgets) == 3_000_000
+    limits = [call.control.time_limit_s for call in engine.calls]
+    assert limits[0] == pytest.approx(0.8 * 900 / 12, rel=0.01)
+    assert limits[-1] == pytest.approx(0.8 * 900, rel=0.05)
+
+
 def test_a_search_that_time_ends_makes_the_whole_incomplete():
     assert fit(engine=ListEngine(stop_at=2, stopped="time")).stopped == "time"
     assert fit(engine=ListEngine(stop_at=2, stopped="generations")).complete

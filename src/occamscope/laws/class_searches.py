@@ -32,18 +32,23 @@ _BASE = "class_base"
 
 
 class ClassSearches:
-    """Calls the engine for one class after the other, within common limits."""
+    """Calls the engine for one class after the other, within common limits.
+
+    `digest` identifies data and settings; where time is short, no search gets less of it than
+    one of `slices` equal parts.
+    """
 
     def __init__(
         self, engine: Engine, X: Array, weight: Array, spec: SearchSpec, names: Sequence[str],
         control: SearchControl | None, progress: Callable[[str], None] | None, digest: str,
+        slices: int,
     ) -> None:  # fmt: skip
         self.engine, self.X, self.weight, self.names = engine, X, weight, tuple(names)
         self.spec = replace(spec, loss="logistic")
         self.control, self.progress, self.digest = control or SearchControl(), progress, digest
         known = signature(engine.fit).parameters
         self.takes_base, self.takes_control = "base" in known, "control" in known
-        self.begin = time.monotonic()
+        self.begin, self.slices = time.monotonic(), slices
         self.used = 0
         self.stopped = "budget"
         self.hurry = False
@@ -147,11 +152,16 @@ class ClassSearches:
 
         return replace(
             control,
-            time_limit_s=None if limit is None else (SEARCH_TIME * limit - begin) / left,
+            time_limit_s=None if limit is None else self._slice(limit, left),
             watch=None if watch is None else relay,
             checkpoint=None if control.checkpoint is None else self._checkpoint,
             resume=self._inner,
         )
+
+    def _slice(self, limit: float, left: int) -> float:
+        """Seconds for one search: its share of what is left, but not less than a slice of all."""
+        rest = SEARCH_TIME * limit - self.seconds()
+        return min(max(rest / left, SEARCH_TIME * limit / self.slices), rest)
 
     def _checkpoint(self, inner: SearchState | None) -> None:
         """Hand on what was found and where the search under way stands."""

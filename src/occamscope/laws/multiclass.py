@@ -3,10 +3,11 @@ r"""More than two classes: one law a class, fitted together under softmax cross-
 The probability of class k is softmax(d)_k with d_k = s_k f_k + b_k. Seen from one class, the
 others fixed, the cross-entropy is a logistic loss with a base (`softmax`), for which the engine
 searches. The classes are taken in turn (backfitting: Breiman and Friedman, J. Am. Stat. Assoc.
-80, 1985): first each against all others, from the classes' priors; then each with the others at
-what a joint fit of the laws found so far gives them, at a small and at a large complexity. What
-all these searches found makes a pool for each class, and a beam search over the pools'
-combinations (`joint_beam`), with all constants fitted together (`joint_fit`), makes the front.
+80, 1985): first each against all others, from the classes' priors; then, in rounds of growing
+length, each with the others at what a joint fit of the laws found so far gives them, at a small
+and at a large complexity in turn. What all these searches found makes a pool for each class, and
+a beam search over the pools' combinations (`joint_beam`), with all constants fitted together
+(`joint_fit`), makes the front.
 
 What the spec means with many classes:
 
@@ -57,8 +58,9 @@ Guesses = Sequence[str] | Mapping[Label, Sequence[str]]
 
 # Rows on which combinations are compared, and on which the last fit runs to convergence.
 BEAM_ROWS, FIT_ROWS = 2000, 10_000
-# Shares of the budget: each class against the rest, then two rounds of backfitting.
-SHARES = (0.4, 0.3, 0.3)
+# The first round over the classes takes this share of the budget, but no more than so many
+# evaluations a class; each further round takes so many times as much as the one before.
+FIRST_SHARE, FIRST_ROUND, GROWTH = 0.2, 30_000, 2.0
 # States kept of each complexity on the way; the same at the end, 1 for more than `MANY` classes.
 NARROW, WIDE, MANY = 1, 3, 6
 # Joint fits after a class's search.
@@ -179,6 +181,21 @@ def _in_given_order(joint: JointLaw, order: Sequence[int], classes: int) -> Join
     return JointLaw(tuple(laws), tuple(scales), tuple(offsets))
 
 
+def _plan(evaluations: int, classes: int, several: bool) -> list[tuple[int, int, int]]:
+    """Share the budget among the searches: (round, class, evaluations) of each.
+
+    The first rounds are short, so that all classes have laws soon, whatever the budget.
+    """
+    left = evaluations / classes
+    size, rounds = min(FIRST_ROUND, FIRST_SHARE * left), []
+    while several and left > 1.5 * size:
+        rounds.append(size)
+        left, size = left - size, GROWTH * size
+    ends = np.cumsum(np.repeat([*rounds, left], classes))
+    budget = np.diff(np.floor(ends + 1e-6).astype(int), prepend=0)
+    return [(turn // classes, turn % classes, int(n)) for turn, n in enumerate(budget)]
+
+
 class _Search:
     """The state of one search, over classes in canonical order that all have rows."""
 
@@ -190,7 +207,9 @@ class _Search:
         self.X, self.y, self.weight, self.labels, self.spec = X, y, weight, labels, spec
         self.classes, self.guesses, self.names = len(labels), guesses, tuple(names)
         digest = digest_of(X, y, weight, "multiclass", spec, self.names, guesses, engine)
-        self.searches = ClassSearches(engine, X, weight, spec, names, control, progress, digest)
+        self.searches = ClassSearches(
+            engine, X, weight, spec, names, control, progress, digest, 4 * self.classes
+        )  # fmt: skip
         rows, beam_weight = stratified_rows(y, weight, BEAM_ROWS, spec.seed)
         self.problem = JointProblem(X[rows], y[rows], beam_weight, self.classes, spec)
         self.pools = [Pool(self.problem) for _ in labels]
@@ -199,14 +218,7 @@ class _Search:
             self._take(k, [parse(text, self.names) for text in own])
         prior = without_laws(log_priors(y, self.classes, weight).tolist())
         self.states = [State(prior, 0, self.problem.loss(prior), (NONE,) * self.classes)]
-        rounds = SHARES if self.searches.takes_base else (1.0,)
-        count = len(rounds) * self.classes
-        ends = np.cumsum(np.repeat(rounds, self.classes)) / self.classes * spec.evaluations
-        budget = np.diff(np.floor(ends + 1e-9).astype(int), prepend=0)
-        self.plan = [
-            (turn // self.classes, turn % self.classes, int(budget[turn]), count - turn)
-            for turn in range(count)
-        ]
+        self.plan = _plan(spec.evaluations, self.classes, self.searches.takes_base)
 
     def run(self) -> list[JointLaw]:
         """Search, put together and fit; return candidates for the front."""
@@ -220,11 +232,11 @@ class _Search:
     def _search(self) -> None:
         """Visit the classes in turn, as planned."""
         place = self.states[0]
-        for turn, k, evaluations, left in self.plan:
+        for number, (turn, k, evaluations) in enumerate(self.plan):
             if k == 0 and turn > 0:
                 self._combine(NARROW)
                 place = self._cheapest(self.states, turn)
-            members = self._visit(place, turn, k, evaluations, left)
+            members = self._visit(place, turn, k, evaluations, len(self.plan) - number)
             if turn > 0:
                 place = self._moved(place, turn, k, members)
             if self.searches.stopped == "interrupt":
@@ -248,9 +260,9 @@ class _Search:
         return [place for place in dict.fromkeys(places) if place is not None]
 
     def _price(self, turn: int) -> float:
-        """What a node must gain in mean loss: Schwarz's criterion (1978), then Akaike's (1974)."""
+        """What a node must gain in mean loss: by Schwarz (1978) and by Akaike (1974) in turn."""
         n = len(self.y)
-        return (0.5 * math.log(n) if turn == 1 else 1.0) / n
+        return (0.5 * math.log(n) if turn % 2 else 1.0) / n
 
     def _cheapest(self, states: Sequence[State], turn: int) -> State:
         """Return the state with the lowest loss plus the price of its nodes."""
