@@ -5,7 +5,7 @@ from scipy.optimize import minimize
 from occamscope.laws.expression import parse
 from occamscope.laws.joint_fit import JointLaw, JointProblem, stratified_rows, without_laws
 from occamscope.laws.refit import refit
-from occamscope.laws.softmax import cross_entropy, log_priors, softmax
+from occamscope.laws.softmax import cross_entropy, log_priors, rest_values, softmax
 from occamscope.laws.spec import SearchSpec
 
 NAMES = ("z0", "z1", "z2")
@@ -124,6 +124,23 @@ def test_a_fit_never_raises_the_loss(start):
         assert loss <= value
         assert loss == pytest.approx(fitted.loss(after), rel=1e-12)
         value = loss
+
+
+@pytest.mark.parametrize("k", [0, 1])
+def test_one_class_can_be_fitted_alone(k):
+    start, fitted = MIXED[0], problem()
+    after, loss = fitted.fit(start, 30, only=k)
+    other = 1 - k
+    assert after.laws[other] == start.laws[other]
+    assert after.scales[other] == start.scales[other]
+    assert after.laws[k] != start.laws[k]
+    assert loss == pytest.approx(fitted.loss(after), rel=1e-12)
+    assert fitted.fit(start, 30)[1] <= loss < fitted.loss(start)
+    y = np.where(k == Y, 1.0, -1.0)
+    base = start.offsets[k] - rest_values(start.decision(X), k)
+    one = refit(start.laws[k], X, y, spec(), W, base, steps=100)
+    with_one = start.with_class(k, one.law, one.output_scale, start.offsets[k])
+    assert loss == pytest.approx(fitted.loss(with_one), rel=1e-4)
 
 
 def test_what_is_not_free_stays():

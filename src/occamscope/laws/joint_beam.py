@@ -25,8 +25,10 @@ from occamscope.laws.joint_fit import JointLaw, JointProblem
 from occamscope.laws.softmax import Array, rest_values
 from occamscope.laws.tree import CONSTANT, Node, constant, replace
 
-# Steps of the joint fit of a state, and of Newton's method in an estimate.
-FIT_STEPS, ESTIMATE_STEPS = 6, 5
+# Steps of the fit of a newcomer alone, of the joint fit, and of Newton's method in an estimate.
+OWN_STEPS, FIT_STEPS, ESTIMATE_STEPS = 4, 3, 5
+# The joint fit is spared those whose own fit misses the best loss so far by more than this share.
+HOPELESS = 0.02
 # In place of a pool's member: no law.
 NONE = -1
 # An estimate's step changes a row's value by about so much at most.
@@ -210,13 +212,28 @@ def fit_newcomers(
     return loss, scale, offset
 
 
+def fit_newcomer(
+    problem: JointProblem, joint: JointLaw, k: int, record: float = np.inf
+) -> tuple[JointLaw, float]:
+    """Fit a joint law in which class k has a new law: that law first, then all of them.
+
+    Parameters
+    ----------
+    record : loss to beat; what is far from it is not fitted any further
+    """
+    fitted, loss = problem.fit(joint, OWN_STEPS, only=k)
+    if loss > (1 + HOPELESS) * record:
+        return fitted, loss
+    return problem.fit(fitted, FIT_STEPS)
+
+
 class Beam:
     """The states known so far, and the search for more."""
 
     def __init__(self, problem: JointProblem, pools: Sequence[Pool], width: int) -> None:
         self.problem, self.pools, self.width = problem, pools, width
         self.states: dict[int, dict[tuple[int, ...], State]] = {}
-        self._waiting: dict[int, dict[tuple[int, ...], tuple[float, JointLaw]]] = {}
+        self._waiting: dict[int, dict[tuple[int, ...], tuple[float, JointLaw, int]]] = {}
 
     def run(
         self, start: Sequence[State], enough: Callable[[], bool] = lambda: False
@@ -235,7 +252,7 @@ class Beam:
         done, record, found = -1, np.inf, []
         while levels := [c for c in {*self._waiting, *self.states} if c > done]:
             done = min(levels)
-            self._fit(done)
+            self._fit(done, record)
             best = self._best(done, record)
             if not enough():
                 for state in best:
@@ -250,12 +267,12 @@ class Beam:
         if np.isfinite(state.loss) and (known is None or state.loss < known.loss):
             level[state.members] = state
 
-    def _fit(self, complexity: int) -> None:
-        """Fit the most promising new states of one complexity."""
+    def _fit(self, complexity: int, record: float) -> None:
+        """Fit the most promising new states of one complexity; `record` is the best loss yet."""
         waiting = self._waiting.pop(complexity, {})
         order = sorted(waiting.items(), key=lambda item: (item[1][0], item[0]))
-        for members, (_, joint) in order[: self.width + 1]:
-            fitted, loss = self.problem.fit(joint, FIT_STEPS)
+        for members, (_, joint, k) in order[: self.width + 1]:
+            fitted, loss = fit_newcomer(self.problem, joint, k, record)
             self._keep(State(fitted, complexity, loss, members))
 
     def _best(self, complexity: int, record: float) -> list[State]:
@@ -276,4 +293,4 @@ class Beam:
                 level = self._waiting.setdefault(state.complexity - size + pool.sizes[m], {})
                 key = (*state.members[:k], m, *state.members[k + 1 :])
                 if loss < min(state.loss, level[key][0] if key in level else np.inf):
-                    level[key] = (loss, joint)
+                    level[key] = (loss, joint, k)

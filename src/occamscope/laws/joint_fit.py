@@ -93,12 +93,16 @@ class JointProblem:
         """Return the weighted mean cross-entropy."""
         return cross_entropy(joint.decision(self.X), self.y, self.share)
 
-    def fit(self, start: JointLaw, steps: int) -> tuple[JointLaw, float]:
+    def fit(self, start: JointLaw, steps: int, only: int | None = None) -> tuple[JointLaw, float]:
         """Take at most so many steps from a start; return the laws and their loss.
 
         They are no worse than the start with its constants brought within their bounds.
+
+        Parameters
+        ----------
+        only : class whose constants and scale alone are fitted; None: all classes'
         """
-        descent = _Descent(self, start)
+        descent = _Descent(self, start, only)
         theta, value = descent.run(steps)
         return descent.joint(theta), value
 
@@ -113,10 +117,17 @@ class JointProblem:
 class _Descent:
     """The cross-entropy as a function of the parameters of one tuple of laws."""
 
-    def __init__(self, problem: JointProblem, joint: JointLaw) -> None:
+    def __init__(self, problem: JointProblem, joint: JointLaw, only: int | None = None) -> None:
         spec, self.problem, self.origin = problem.spec, problem, joint
         largest, K = spec.max_constant, problem.classes
-        self.tapes = [None if law is None else Tape(law, problem.X) for law in joint.laws]
+        self.tapes: list[Tape | None] = [None] * K
+        # What stays adds to the values; offsets come on top of it.
+        self.fixed = np.zeros((K, len(problem.y)))
+        for k, law in enumerate(joint.laws):
+            if law is not None and only in (None, k):
+                self.tapes[k] = Tape(law, problem.X)
+            elif law is not None:
+                self.fixed[k] = joint.scales[k] * law.evaluate(problem.X)
         self.places: list[slice] = []
         start: list[float] = []
         low: list[float] = []
@@ -150,7 +161,7 @@ class _Descent:
     def decision(self, theta: Array) -> Array:
         """Return the (n, K) decision values."""
         K = self.problem.classes
-        values = np.repeat(theta[len(theta) - K :, None], len(self.problem.y), axis=1)
+        values = self.fixed + theta[len(theta) - K :, None]
         for k, (tape, place) in enumerate(zip(self.tapes, self.places, strict=True)):
             if tape is not None:
                 with np.errstate(all="ignore"):
@@ -167,7 +178,7 @@ class _Descent:
         n, first = len(problem.y), len(theta) - K
         # One row a parameter, one column a row of the data: sums run along memory.
         J = np.ones((len(theta), n))
-        values = np.repeat(theta[first:, None], n, axis=1)
+        values = self.fixed + theta[first:, None]
         for k, (tape, place) in enumerate(zip(self.tapes, self.places, strict=True)):
             if tape is None:
                 continue
@@ -237,9 +248,10 @@ class _Descent:
         K = self.problem.classes
         laws: list[Expression | None] = []
         scales = []
-        for law, place in zip(self.origin.laws, self.places, strict=True):
-            laws.append(None if law is None else with_constants(law, theta[place]))
-            scales.append(1.0 if law is None else float(theta[place.stop]))
+        for k, (law, place) in enumerate(zip(self.origin.laws, self.places, strict=True)):
+            moved = law is not None and self.tapes[k] is not None
+            laws.append(with_constants(law, theta[place]) if law and moved else law)
+            scales.append(float(theta[place.stop]) if moved else self.origin.scales[k])
         offsets = tuple(float(b) for b in theta[len(theta) - K :])
         return replace(self.origin, laws=tuple(laws), scales=tuple(scales), offsets=offsets)
 

@@ -39,7 +39,7 @@ from occamscope.laws.control import SearchControl
 from occamscope.laws.engines import Engine, get_engine
 from occamscope.laws.expression import Expression, parse
 from occamscope.laws.front import check_data
-from occamscope.laws.joint_beam import FIT_STEPS, NONE, Beam, Pool, State
+from occamscope.laws.joint_beam import NONE, Beam, Pool, State, fit_newcomer
 from occamscope.laws.joint_fit import (
     LOSS_FLOOR,
     JointLaw,
@@ -283,7 +283,7 @@ class _Search:
         )[:TRIALS]
         fitted = []
         for _, m, joint in trials:
-            new, loss = self.problem.fit(joint, FIT_STEPS)
+            new, loss = fit_newcomer(self.problem, joint, k)
             own = (*place.members[:k], m, *place.members[k + 1 :])
             fitted.append(State(new, rest + pool.size(m), loss, own))
         self.states += fitted
