@@ -66,6 +66,13 @@ def test_a_checkpoint_of_other_data_is_refused(tmp_path):
         model.fit(X + 1, TWO)
 
 
+def test_a_search_that_a_limit_ended_goes_on_with_a_larger_one(tmp_path):
+    more = {"checkpoint": tmp_path / "a.state", "resume": True}
+    part = LawClassifier(**SMALL, **more, generations=1).fit(X, TWO)
+    assert part.stopped_ == "generations"
+    same(LawClassifier(**SMALL, **more).fit(X, TWO), LawClassifier(**SMALL).fit(X, TWO))
+
+
 def test_generations_end_a_search_without_a_warning(recwarn):
     model = LawClassifier(**{**SMALL, "evaluations": 10**9}, generations=1).fit(X, TWO)
     assert model.stopped_ == "generations" and not len(recwarn)

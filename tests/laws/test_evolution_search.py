@@ -85,6 +85,13 @@ def test_generations_limit_the_rounds():
     assert seen[-1].generation == 4
 
 
+def test_a_search_goes_on_from_where_a_limit_of_rounds_ended_it():
+    states = []
+    fit(generations=4, checkpoint=states.append, checkpoint_every_s=1e9)
+    assert len(states) == 1
+    assert fit(resume=states[0]).table.to_csv() == fit().table.to_csv()
+
+
 def test_a_time_limit_ends_the_search_and_the_front_says_so():
     spec = SearchSpec(evaluations=10**9, islands=4)
     start = time.monotonic()

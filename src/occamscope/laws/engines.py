@@ -50,6 +50,9 @@ class Engine(Protocol):
     ) -> Front:
         """Search for laws of y in X.
 
+        The evolution engine also takes `base` (n,), which is added to the law's value before
+        the logistic loss.
+
         Parameters
         ----------
         X : (n, d) data
@@ -62,9 +65,6 @@ class Engine(Protocol):
         progress : called with a short line from time to time
         target : what y is, for the front's `target` column
         control : threads, limits, progress and checkpoints
-
-        The evolution engine also takes `base` (n,), which is added to the law's value before
-        the logistic loss.
         """
         ...
 

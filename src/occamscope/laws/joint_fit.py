@@ -11,6 +11,7 @@ scoring: with the decision values' Jacobian J_k and the probabilities p of a row
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -64,12 +65,15 @@ class JointLaw:
         laws[k], scales[k], offsets[k] = law, scale, offset
         return JointLaw(tuple(laws), tuple(scales), tuple(offsets))
 
-    def permuted(self, order: Sequence[int]) -> JointLaw:
-        """Return the classes in another order: the new class k is the old class order[k]."""
+    def rearranged(self, places: Sequence[int | None]) -> JointLaw:
+        """Return the laws for other classes: the new class k is the old class places[k].
+
+        Where that is None, class k has no law and the value -infinity: the probability 0.
+        """
         return JointLaw(
-            tuple(self.laws[k] for k in order),
-            tuple(self.scales[k] for k in order),
-            tuple(self.offsets[k] for k in order),
+            tuple(None if k is None else self.laws[k] for k in places),
+            tuple(1.0 if k is None else self.scales[k] for k in places),
+            tuple(-math.inf if k is None else self.offsets[k] for k in places),
         )
 
 

@@ -178,6 +178,20 @@ class JointFront:
         plain = tuple(_plain(label) for label in classes)
         return cls(table[list(JOINT_COLUMNS)], chosen, names, plain, stopped)
 
+    def with_classes(self, classes: Sequence[Label]) -> JointFront:
+        """Return the same laws with the classes in another order, and perhaps with more classes.
+
+        A class that the front does not know gets no law and the probability 0.
+        """
+        labels = tuple(_plain(label) for label in classes)
+        places = [self.classes.index(c) if c in self.classes else None for c in labels]
+        joints = tuple(joint.rearranged(places) for joint in self.joints)
+        table = self.table.assign(
+            expression=[joint_text(joint, labels) for joint in joints],
+            latex=[joint_latex(joint, labels) for joint in joints],
+        )
+        return replace(self, table=table, joints=joints, classes=labels)
+
     def to_dict(self) -> dict[str, Any]:
         """Return what JSON can hold; `from_dict` reads it back.
 

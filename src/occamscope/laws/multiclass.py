@@ -61,10 +61,10 @@ BEAM_ROWS, FIT_ROWS = 2000, 10_000
 # The first round over the classes takes this share of the budget, but no more than so many
 # evaluations a class; each further round takes so many times as much as the one before.
 FIRST_SHARE, FIRST_ROUND, GROWTH = 0.2, 30_000, 2.0
-# States kept of each complexity on the way; the same at the end, 1 for more than `MANY` classes.
-NARROW, WIDE, MANY = 1, 3, 6
-# Joint fits after a class's search.
-TRIALS = 3
+# States that the beam keeps of each complexity; 1 for more than `MANY` classes.
+WIDTH, MANY = 3, 6
+# Joint fits when one class's law is changed, and passes over all classes before a round.
+TRIALS, PASSES = 3, 3
 # Steps of the last joint fit, and of its end on all rows where there are more than FIT_ROWS.
 LAST_STEPS, POLISH_STEPS = 25, 2
 # Runners-up with a loss larger than the best one's by more than this share are not fitted on.
@@ -127,11 +127,13 @@ def fit_multiclass(
         get_engine("evolution") if engine is None else engine,
     )  # fmt: skip
     with threadpool_limits(1, "blas"):  # sums of several threads differ in their last bits
-        joints = [_in_given_order(joint, order, len(classes)) for joint in search.run()]
-    return JointFront.from_joints(
-        joints, X, y, spec, feature_names, classes, engine=search.searches.engine.name,
-        target=target, sample_weight=weight, stopped=search.searches.stopped,
+        joints = search.run()
+    front = JointFront.from_joints(
+        joints, X, position[y], spec, feature_names, [classes[k] for k in order],
+        engine=search.searches.engine.name, target=target, sample_weight=weight,
+        stopped=search.searches.stopped,
     )  # fmt: skip
+    return front.with_classes(classes)
 
 
 def _check(
@@ -169,16 +171,6 @@ def _guesses_by_class(guesses: Guesses, classes: Sequence[Label]) -> list[tuple[
     if unknown:
         raise InputError(f"guesses: there is no class {unknown[0]!r}")
     return [tuple(guesses.get(label, ())) for label in classes]
-
-
-def _in_given_order(joint: JointLaw, order: Sequence[int], classes: int) -> JointLaw:
-    """Return the laws for the classes as they were given, without rows or with."""
-    laws: list[Expression | None] = [None] * classes
-    scales, offsets = [1.0] * classes, [-math.inf] * classes
-    for place, k in enumerate(order):
-        laws[k] = joint.laws[place]
-        scales[k], offsets[k] = joint.scales[place], joint.offsets[place]
-    return JointLaw(tuple(laws), tuple(scales), tuple(offsets))
 
 
 def _plan(evaluations: int, classes: int, several: bool) -> list[tuple[int, int, int]]:
@@ -224,7 +216,7 @@ class _Search:
         """Search, put together and fit; return candidates for the front."""
         try:
             self._search()
-            self._combine(NARROW if self.classes > MANY else WIDE)
+            self._combine()
         except KeyboardInterrupt:
             self.searches.stopped = "interrupt"
         return self._fitted()
@@ -234,16 +226,15 @@ class _Search:
         place = self.states[0]
         for number, (turn, k, evaluations) in enumerate(self.plan):
             if k == 0 and turn > 0:
-                self._combine(NARROW)
-                place = self._cheapest(self.states, turn)
-            members = self._visit(place, turn, k, evaluations, len(self.plan) - number)
+                place = self._settled(place, turn)
+            self._visit(place, turn, k, evaluations, len(self.plan) - number)
             if turn > 0:
-                place = self._moved(place, turn, k, members)
+                place = self._moved(place, turn, k)
             if self.searches.stopped == "interrupt":
                 return
 
-    def _visit(self, place: State, turn: int, k: int, evaluations: int, left: int) -> list[int]:
-        """Search for laws of one class, the others as in a state; return their places."""
+    def _visit(self, place: State, turn: int, k: int, evaluations: int, left: int) -> None:
+        """Search for laws of one class, the others as in a state."""
         decision = place.joint.decision(self.X)
         base = place.joint.offsets[k] - rest_values(decision, k)
         laws = self.searches.search(
@@ -252,46 +243,56 @@ class _Search:
         )  # fmt: skip
         if laws:
             self.fronts[k] = [law.to_text() for law in laws]
-        return self._take(k, laws)
+        self._take(k, laws)
 
-    def _take(self, k: int, laws: Sequence[Expression]) -> list[int]:
-        """Add laws to a class's pool, those within the limits; return their places."""
-        places = [self.pools[k].add(law) for law in laws if violation(law, self.spec) is None]
-        return [place for place in dict.fromkeys(places) if place is not None]
+    def _take(self, k: int, laws: Sequence[Expression]) -> None:
+        """Add laws to a class's pool, those within the limits."""
+        for law in laws:
+            if violation(law, self.spec) is None:
+                self.pools[k].add(law)
 
     def _price(self, turn: int) -> float:
         """What a node must gain in mean loss: by Schwarz (1978) and by Akaike (1974) in turn."""
         n = len(self.y)
         return (0.5 * math.log(n) if turn % 2 else 1.0) / n
 
-    def _cheapest(self, states: Sequence[State], turn: int) -> State:
-        """Return the state with the lowest loss plus the price of its nodes."""
-        price = self._price(turn)
-        return min(states, key=lambda s: (s.loss + price * s.complexity, s.members))
+    def _settled(self, place: State, turn: int) -> State:
+        """Change one class's law after the other while that pays at a round's price."""
+        for _ in range(PASSES):
+            before = place
+            for k in range(self.classes):
+                place = self._moved(place, turn, k)
+            if place is before:
+                break
+        return place
 
-    def _moved(self, place: State, turn: int, k: int, members: Sequence[int]) -> State:
-        """Return the best state with one of a class's new laws, or the state itself."""
-        if not members:
-            return place
+    def _moved(self, place: State, turn: int, k: int) -> State:
+        """Return the state that is best at a round's price, of those that differ in one class."""
         pool, price = self.pools[k], self._price(turn)
-        rest = place.complexity - pool.size(place.members[k])
-        decision = place.joint.decision(self.problem.X)
-        estimates = pool.estimates(place.joint, decision, k, members)
-        trials = sorted(
-            (loss + price * pool.size(m), m, joint)
-            for m, (loss, joint) in zip(members, estimates, strict=True)
-        )[:TRIALS]
-        fitted = []
-        for _, m, joint in trials:
+        now, rest = place.members[k], place.complexity - pool.size(place.members[k])
+        members = [m for m in range(len(pool.laws)) if m != now]
+        trials = []
+        if members:
+            decision = place.joint.decision(self.problem.X)
+            estimates = pool.estimates(place.joint, decision, k, members)
+            trials = [
+                (loss + price * pool.size(m), m, joint)
+                for m, (loss, joint) in zip(members, estimates, strict=True)
+            ]
+        if now != NONE:
+            alone = place.joint.with_class(k, None, 1.0, place.joint.offsets[k])
+            trials.append((self.problem.loss(alone), NONE, alone))
+        states = [place]
+        for _, m, joint in sorted(trials, key=lambda trial: trial[:2])[:TRIALS]:
             new, loss = fit_newcomer(self.problem, joint, k)
             own = (*place.members[:k], m, *place.members[k + 1 :])
-            fitted.append(State(new, rest + pool.size(m), loss, own))
-        self.states += fitted
-        return self._cheapest([place, *fitted], turn)
+            states.append(State(new, rest + pool.size(m), loss, own))
+        self.states += states[1:]
+        return min(states, key=lambda s: (s.loss + price * s.complexity, s.members))
 
-    def _combine(self, width: int) -> None:
-        """Search for combinations of the pools' laws."""
-        beam = Beam(self.problem, self.pools, width)
+    def _combine(self) -> None:
+        """Search for combinations of the pools' laws, of any complexity."""
+        beam = Beam(self.problem, self.pools, 1 if self.classes > MANY else WIDTH)
         self.states = beam.run(self.states, self.searches.out_of_time)
 
     def _fitted(self) -> list[JointLaw]:

@@ -134,6 +134,8 @@ class Search:
                 while self.used[0] < self.spec.evaluations:
                     if control.generations is not None and self.generation >= control.generations:
                         stopped = "generations"
+                        if control.checkpoint:
+                            control.checkpoint(self.state())
                         break
                     before = int(self.used[0])
                     if self._round(pool, problems, clock):
