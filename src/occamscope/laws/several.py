@@ -171,7 +171,7 @@ class _Run:
             fronts.append(front)
             if front.stopped == "interrupt":
                 break
-            if len(self.engines) == 1 and not front.stopped == "budget":
+            if len(self.engines) == 1 and front.stopped != "budget":
                 break  # the engine's last state stays: with a larger limit it goes on from there
             laws = front.table["expression"].tolist()
             self.finished[engine.name] = {"laws": laws, "stopped": front.stopped}
