@@ -8,6 +8,7 @@ that found them.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -25,8 +26,11 @@ from occamscope.laws.front import STOPPED
 from occamscope.laws.spec import SearchSpec
 
 Array = NDArray[np.float64]
-# Share of the time limit for the searches; the rest is for putting the classes together.
-SEARCH_TIME = 0.8
+# Of a time limit so much is for putting the classes together: seconds a class, but at most this
+# share.
+JOINT_SECONDS, JOINT_SHARE = 1.0, 0.4
+# No search gets less of the rest than if each class were searched so many times.
+ROUNDS = 4
 # What a checkpoint calls the base of the search under way.
 _BASE = "class_base"
 
@@ -34,21 +38,20 @@ _BASE = "class_base"
 class ClassSearches:
     """Calls the engine for one class after the other, within common limits.
 
-    `digest` identifies data and settings; where time is short, no search gets less of it than
-    one of `slices` equal parts.
+    `digest` identifies data and settings, `classes` is the number of classes.
     """
 
     def __init__(
         self, engine: Engine, X: Array, weight: Array, spec: SearchSpec, names: Sequence[str],
         control: SearchControl | None, progress: Callable[[str], None] | None, digest: str,
-        slices: int,
+        classes: int,
     ) -> None:  # fmt: skip
         self.engine, self.X, self.weight, self.names = engine, X, weight, tuple(names)
         self.spec = replace(spec, loss="logistic")
         self.control, self.progress, self.digest = control or SearchControl(), progress, digest
         known = signature(engine.fit).parameters
         self.takes_base, self.takes_control = "base" in known, "control" in known
-        self.begin, self.slices = time.monotonic(), slices
+        self.begin, self.classes = time.monotonic(), classes
         self.used = 0
         self.stopped = "budget"
         self.hurry = False
@@ -78,10 +81,21 @@ class ClassSearches:
         """Time since the search began, that before a resume included."""
         return time.monotonic() - self.begin
 
-    def out_of_time(self, share: float = 1.0) -> bool:
-        """True once this share of the time limit has passed, or the user wants no more."""
+    def out_of_time(self) -> bool:
+        """True once the time limit has passed, or the user wants no more."""
         limit = self.control.time_limit_s
-        return self.hurry or (limit is not None and self.seconds() >= share * limit)
+        return self.hurry or (limit is not None and self.seconds() >= limit)
+
+    def searched_enough(self) -> bool:
+        """True once the searches' part of the time limit has passed."""
+        return self.hurry or self.seconds() >= self._search_seconds()
+
+    def _search_seconds(self) -> float:
+        """Seconds for all searches; infinite without a limit."""
+        limit = self.control.time_limit_s
+        if limit is None:
+            return math.inf
+        return limit - min(JOINT_SECONDS * self.classes, JOINT_SHARE * limit)
 
     def search(
         self, label: str, y: Array, base: Array, evaluations: int, guesses: Sequence[str],
@@ -103,7 +117,7 @@ class ClassSearches:
             return []
         if self._replay:
             record = self._replay.pop(0)
-        elif self.out_of_time(SEARCH_TIME):
+        elif self.searched_enough():
             self.stopped = max(self.stopped, "time", key=STOPPED.index)
             return []
         else:
@@ -152,16 +166,17 @@ class ClassSearches:
 
         return replace(
             control,
-            time_limit_s=None if limit is None else self._slice(limit, left),
+            time_limit_s=None if limit is None else self._slice(left),
             watch=None if watch is None else relay,
             checkpoint=None if control.checkpoint is None else self._checkpoint,
             resume=self._inner,
         )
 
-    def _slice(self, limit: float, left: int) -> float:
-        """Seconds for one search: its share of what is left, but not less than a slice of all."""
-        rest = SEARCH_TIME * limit - self.seconds()
-        return min(max(rest / left, SEARCH_TIME * limit / self.slices), rest)
+    def _slice(self, left: int) -> float:
+        """Seconds for one search of those that are left."""
+        whole = self._search_seconds()
+        rest = whole - self.seconds()
+        return min(max(rest / left, whole / (ROUNDS * self.classes)), rest)
 
     def _checkpoint(self, inner: SearchState | None) -> None:
         """Hand on what was found and where the search under way stands."""

@@ -228,10 +228,14 @@ def fit_newcomer(
 
 
 class Beam:
-    """The states known so far, and the search for more."""
+    """The states known so far, and the search for more.
+
+    `found` holds those that `run` returns, also if it is interrupted.
+    """
 
     def __init__(self, problem: JointProblem, pools: Sequence[Pool], width: int) -> None:
         self.problem, self.pools, self.width = problem, pools, width
+        self.found: list[State] = []
         self.states: dict[int, dict[tuple[int, ...], State]] = {}
         self._waiting: dict[int, dict[tuple[int, ...], tuple[float, JointLaw, int]]] = {}
 
@@ -249,17 +253,17 @@ class Beam:
         """
         for state in start:
             self._keep(state)
-        done, record, found = -1, np.inf, []
+        done, record = -1, np.inf
         while levels := [c for c in {*self._waiting, *self.states} if c > done]:
             done = min(levels)
             self._fit(done, record)
             best = self._best(done, record)
+            self.found += best
             if not enough():
                 for state in best:
                     self._expand(state)
-            found += best
             record = min([record, *(state.loss for state in best)])
-        return found
+        return self.found
 
     def _keep(self, state: State) -> None:
         level = self.states.setdefault(state.complexity, {})

@@ -39,7 +39,7 @@ from occamscope.laws.control import SearchControl
 from occamscope.laws.engines import Engine, get_engine
 from occamscope.laws.expression import Expression, parse
 from occamscope.laws.front import check_data
-from occamscope.laws.joint_beam import NONE, Beam, Pool, State, fit_newcomer
+from occamscope.laws.joint_beam import FIT_STEPS, NONE, OWN_STEPS, Beam, Pool, State
 from occamscope.laws.joint_fit import (
     LOSS_FLOOR,
     JointLaw,
@@ -64,7 +64,7 @@ FIRST_SHARE, FIRST_ROUND, GROWTH = 0.2, 30_000, 2.0
 # States that the beam keeps of each complexity; 1 for more than `MANY` classes.
 WIDTH, MANY = 3, 6
 # Joint fits when one class's law is changed, and passes over all classes before a round.
-TRIALS, PASSES = 3, 3
+TRIALS, PASSES = 3, 2
 # Steps of the last joint fit, and of its end on all rows where there are more than FIT_ROWS.
 LAST_STEPS, POLISH_STEPS = 25, 2
 # Runners-up with a loss larger than the best one's by more than this share are not fitted on.
@@ -200,7 +200,7 @@ class _Search:
         self.classes, self.guesses, self.names = len(labels), guesses, tuple(names)
         digest = digest_of(X, y, weight, "multiclass", spec, self.names, guesses, engine)
         self.searches = ClassSearches(
-            engine, X, weight, spec, names, control, progress, digest, 4 * self.classes
+            engine, X, weight, spec, names, control, progress, digest, self.classes
         )  # fmt: skip
         rows, beam_weight = stratified_rows(y, weight, BEAM_ROWS, spec.seed)
         self.problem = JointProblem(X[rows], y[rows], beam_weight, self.classes, spec)
@@ -216,9 +216,9 @@ class _Search:
         """Search, put together and fit; return candidates for the front."""
         try:
             self._search()
-            self._combine()
         except KeyboardInterrupt:
             self.searches.stopped = "interrupt"
+        self._combine()
         return self._fitted()
 
     def _search(self) -> None:
@@ -262,7 +262,7 @@ class _Search:
             before = place
             for k in range(self.classes):
                 place = self._moved(place, turn, k)
-            if place is before:
+            if place is before or self.searches.searched_enough():
                 break
         return place
 
@@ -284,16 +284,26 @@ class _Search:
             trials.append((self.problem.loss(alone), NONE, alone))
         states = [place]
         for _, m, joint in sorted(trials, key=lambda trial: trial[:2])[:TRIALS]:
-            new, loss = fit_newcomer(self.problem, joint, k)
+            new, loss = self.problem.fit(joint, OWN_STEPS, only=k)
             own = (*place.members[:k], m, *place.members[k + 1 :])
             states.append(State(new, rest + pool.size(m), loss, own))
-        self.states += states[1:]
-        return min(states, key=lambda s: (s.loss + price * s.complexity, s.members))
+        best = min(states, key=lambda s: (s.loss + price * s.complexity, s.members))
+        if best is not place:
+            joint, loss = self.problem.fit(best.joint, FIT_STEPS)
+            best = replace(best, joint=joint, loss=loss)
+            self.states.append(best)
+        return best
 
     def _combine(self) -> None:
         """Search for combinations of the pools' laws, of any complexity."""
         beam = Beam(self.problem, self.pools, 1 if self.classes > MANY else WIDTH)
-        self.states = beam.run(self.states, self.searches.out_of_time)
+        try:
+            beam.run(self.states, self.searches.out_of_time)
+        except KeyboardInterrupt:
+            self.searches.stopped = "interrupt"
+            last = max((state.complexity for state in beam.found), default=-1)
+            beam.found += [state for state in self.states if state.complexity > last]
+        self.states = beam.found
 
     def _fitted(self) -> list[JointLaw]:
         """Fit the states on all rows; the first interrupt leaves the rest as they are."""
