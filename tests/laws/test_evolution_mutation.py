@@ -24,7 +24,7 @@ def grammar(kind=None, operators=POLYNOMIAL, max_nodes=30):
     return new_grammar(spec, ("z0", "z1", "z2"), weights)
 
 
-def changes(kernels, text, kind, count=200):
+def changes(kernels, text, kind, count=200, operators=POLYNOMIAL):
     """Texts of the results of one kind of change."""
     token, constant = kernels.program(text)
     size = np.zeros(len(token), np.int64)
@@ -33,7 +33,7 @@ def changes(kernels, text, kind, count=200):
     for _ in range(count):
         out, values = np.zeros(40, np.int16), np.zeros(40)
         m = mutation.mutate(
-            state, grammar(kind), token, constant, len(token), size, out, values, 1.0
+            state, grammar(kind, operators), token, constant, len(token), size, out, values, 1.0
         )
         if m:
             found.append(to_expression(out[:m], values[:m], kernels.names).to_text())
@@ -87,6 +87,16 @@ def test_growth_adds_an_operator_and_its_other_operand(kernels, kind):
         law = to_expression(*kernels.program(text), kernels.names)
         assert law.complexity() in (4, 5)
         assert "-" in law.operators()
+
+
+def test_a_function_comes_with_a_summand_of_its_own_every_other_time(kernels):
+    found = changes(kernels, "z1", mutation.GROW_ROOT, 1000, operators=("+", "exp"))
+    plain = found["exp(z1)"]
+    shifted = sum(count for text, count in found.items() if text.startswith("exp(z1) + "))
+    assert plain + shifted == pytest.approx(500, abs=60)
+    assert plain == pytest.approx(shifted, abs=80)
+    assert set(changes(kernels, "z1", mutation.GROW_ROOT, operators=("square",))) == {"z1**2"}
+    assert set(changes(kernels, "z1", mutation.GROW_ROOT, operators=("exp",))) == {"exp(z1)"}
 
 
 def test_a_program_of_the_largest_size_does_not_grow(kernels):

@@ -25,8 +25,10 @@ from occamscope.laws.evolution.compilation import (
 from occamscope.laws.evolution.grammar import GRAMMAR
 from occamscope.laws.evolution.rng import below, draw, normal, uniform
 from occamscope.laws.evolution.tokens import (
+    ADD,
     CONSTANT,
     FIRST_VARIABLE,
+    SQUARE,
     arity,
     copy_span,
     is_operator,
@@ -154,7 +156,11 @@ def _insert(
     state: Any, grammar: Any, tokens: Any, constants: Any, n: int, i: int, size: Any,
     out: Any, values: Any,
 ) -> int:  # fmt: skip
-    """Put a random operator above node i, with random leaves as its other operands."""
+    """Put a random operator above node i, with random leaves as its other operands.
+
+    Every other time a function comes with a summand of its own, F(v) + c: exp(v) lies elsewhere
+    than v, and would be turned away for that alone.
+    """
     token = _random_operator(state, grammar)
     first = i - size[i] + 1
     m = copy_span(tokens, constants, 0, first, out, values, 0)
@@ -165,6 +171,10 @@ def _insert(
         else:
             m = append_leaf(state, grammar, out, values, m)
     m = _write(out, values, m, token, 0.0)
+    shifts = arity(token) == 1 and token != SQUARE and grammar.allowed[ADD]
+    if shifts and uniform(state) < 0.5:
+        m = _write(out, values, m, CONSTANT, normal(state))
+        m = _write(out, values, m, ADD, 0.0)
     return copy_span(tokens, constants, i + 1, n, out, values, m)
 
 
