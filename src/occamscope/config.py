@@ -194,7 +194,7 @@ class Laws(Section):
     engines: list[Literal["evolution", "pysr"]] = Field(
         ["evolution"], description="search engines; their fronts are merged"
     )
-    losses: list[Literal["hinge", "squared_hinge", "logistic", "mse", "mae"]] = Field(
+    losses: list[Literal["hinge", "squared_hinge", "logistic", "ramp", "mse", "mae"]] = Field(
         ["hinge", "mse"], description="losses, one search each"
     )
     targets: list[Literal["labels", "logits"]] = Field(

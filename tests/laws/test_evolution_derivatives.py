@@ -7,7 +7,7 @@ from occamscope.laws.evolution.constants import fit_constants, solve_damped
 from occamscope.laws.evolution.evaluation import loss_gradient, node_derivatives, program_loss
 from occamscope.laws.evolution.problem import pack_problem
 from occamscope.laws.evolution.programs import to_expression
-from occamscope.laws.loss import LOSSES
+from occamscope.laws.loss import LOSSES, MARGIN_LOSSES
 
 TEXTS = [
     "0.7*z0 - 0.3*z1*z2 + 0.2",
@@ -24,9 +24,11 @@ def smooth_loss(f, y, loss, smooth):
     if loss == "mae":
         return np.sqrt((f - y) ** 2 + smooth**2)
     margin = y * f
-    if loss == "hinge":
-        short = 1 - margin
-        return 0.5 * (np.sqrt(short**2 + smooth**2) + short)
+    if loss in ("hinge", "ramp"):
+        kinks = (0, 2) if loss == "ramp" else (0,)
+        rises = [1 - margin - kink for kink in kinks]
+        rises = [0.5 * (np.sqrt(rise**2 + smooth**2) + rise) for rise in rises]
+        return rises[0] - rises[1] if loss == "ramp" else rises[0]
     if loss == "squared_hinge":
         return np.maximum(0, 1 - margin) ** 2
     return np.logaddexp(0, -margin) if loss == "logistic" else (f - y) ** 2
@@ -39,18 +41,18 @@ def smooth_slope(f, y, loss, smooth, h):
 
 
 def curvature(f, y, loss, smooth, h=1e-4):
-    """Second derivative of the smooth loss by central differences of the first."""
+    """Second derivative of the smooth loss by central differences; 0 where it is negative."""
     if loss == "squared_hinge":  # jumps at the kink
         return 2.0 * (y * f < 1)
     up = smooth_slope(f + h, y, loss, smooth, h)
-    return (up - smooth_slope(f - h, y, loss, smooth, h)) / (2 * h)
+    return np.maximum((up - smooth_slope(f - h, y, loss, smooth, h)) / (2 * h), 0)
 
 
 def majoriser(f, y, loss, smooth):
     """Curvature of a parabola that touches the smooth loss and lies above it."""
     if loss == "mae":
         return 1 / np.sqrt((f - y) ** 2 + smooth**2)
-    if loss == "hinge":
+    if loss in ("hinge", "ramp"):  # the ramp's second hinge has a tangent for majoriser
         return 0.5 / np.sqrt((1 - y * f) ** 2 + smooth**2)
     return np.full_like(f, 0.25 if loss == "logistic" else 2.0)
 
@@ -155,7 +157,7 @@ def test_fitted_constants_are_the_least_squares_solution(kernels):
 
 
 @pytest.mark.parametrize("free_scale", [False, True])
-@pytest.mark.parametrize("loss", ["hinge", "squared_hinge", "logistic"])
+@pytest.mark.parametrize("loss", MARGIN_LOSSES)
 def test_fitting_constants_finds_the_planted_ones(kernels, loss, free_scale):
     X, _, _ = kernels.make_problem(4000, loss)
     y = np.where(X[:, 0] + 0.5 * X[:, 1] - 0.8 > 0, 1.0, -1.0)

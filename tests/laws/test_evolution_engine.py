@@ -13,6 +13,7 @@ from occamscope.laws.control import SearchControl
 from occamscope.laws.engines import Engine, get_engine
 from occamscope.laws.evolution.compilation import CACHE_FOLDER
 from occamscope.laws.evolution.engine import EvolutionEngine, constant_loss
+from occamscope.laws.loss import MARGIN_LOSSES
 from occamscope.laws.spec import SearchSpec
 
 NAMES = ("x0", "x1", "x2")
@@ -46,7 +47,7 @@ def test_it_is_the_engine_called_evolution():
     assert engine.available() == (True, "built in")
 
 
-@pytest.mark.parametrize("loss", ["hinge", "squared_hinge", "logistic"])
+@pytest.mark.parametrize("loss", MARGIN_LOSSES)
 def test_a_planted_product_and_threshold_are_found(loss):
     X = data()
     front = search(X, labels(X[:, 0] * X[:, 1] - 1), loss=loss)

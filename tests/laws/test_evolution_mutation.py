@@ -1,5 +1,6 @@
 """Random changes: valid programs, each kind does what its name says."""
 
+import re
 from collections import Counter
 
 import numpy as np
@@ -24,7 +25,7 @@ def grammar(kind=None, operators=POLYNOMIAL, max_nodes=30):
     return new_grammar(spec, ("z0", "z1", "z2"), weights)
 
 
-def changes(kernels, text, kind, count=200):
+def changes(kernels, text, kind, count=200, operators=POLYNOMIAL):
     """Texts of the results of one kind of change."""
     token, constant = kernels.program(text)
     size = np.zeros(len(token), np.int64)
@@ -33,7 +34,7 @@ def changes(kernels, text, kind, count=200):
     for _ in range(count):
         out, values = np.zeros(40, np.int16), np.zeros(40)
         m = mutation.mutate(
-            state, grammar(kind), token, constant, len(token), size, out, values, 1.0
+            state, grammar(kind, operators), token, constant, len(token), size, out, values, 1.0
         )
         if m:
             found.append(to_expression(out[:m], values[:m], kernels.names).to_text())
@@ -87,6 +88,17 @@ def test_growth_adds_an_operator_and_its_other_operand(kernels, kind):
         law = to_expression(*kernels.program(text), kernels.names)
         assert law.complexity() in (4, 5)
         assert "-" in law.operators()
+
+
+def test_a_function_may_come_with_summands_of_its_own_and_the_other_sign(kernels):
+    found = changes(kernels, "z1", mutation.GROW_ROOT, 2000, operators=("-", "+", "exp"))
+    number = r"-?\d[\d.e-]*"
+    forms = [r"exp\(z1\)", rf"exp\(z1\) [+-] \(?{number}\)?", rf"{number} - exp\({number} - z1\)"]
+    counts = [sum(k for text, k in found.items() if re.fullmatch(form, text)) for form in forms]
+    # A third of the operators are functions; 0.4 of these come alone, the others in two forms.
+    np.testing.assert_allclose(counts, [2000 / 3 * share for share in (0.4, 0.3, 0.3)], atol=50)
+    for operators, wanted in ((("square",), "z1**2"), (("exp",), "exp(z1)")):
+        assert set(changes(kernels, "z1", mutation.GROW_ROOT, operators=operators)) == {wanted}
 
 
 def test_a_program_of_the_largest_size_does_not_grow(kernels):

@@ -26,6 +26,7 @@ Y = np.array([1.0, 1.0, 1.0, -1.0])
     [
         ("hinge", [0.0, 0.5, 2.0, 1.0]),
         ("squared_hinge", [0.0, 0.25, 4.0, 1.0]),
+        ("ramp", [0.0, 0.5, 2.0, 1.0]),
         ("logistic", np.log1p(np.exp([-2.0, -0.5, 1.0, 0.0]))),
         ("mse", [1.0, 0.25, 4.0, 1.0]),
     ],
@@ -83,6 +84,19 @@ def test_hinge_scale_trades_an_error_against_the_margin():
     assert fit_output_scale([0.5, 0.5, 0.5, -1.0], [1, 1, 1, 1], "hinge") == 2.0
 
 
+def test_a_row_far_on_the_wrong_side_costs_a_ramp_no_more_than_one_beyond_the_margin():
+    np.testing.assert_allclose(
+        elementwise_loss([-1.0, -1.5, -1e6, -np.inf], np.ones(4), "ramp"), 2.0
+    )
+    assert np.isnan(elementwise_loss([np.nan], [1.0], "ramp")).all()
+
+
+def test_one_false_label_in_the_tail_does_not_change_the_ramps_scale():
+    margins = np.array([0.5] * 9 + [-100.0])
+    assert fit_output_scale(margins, np.ones(10), "ramp") == 2.0
+    assert fit_output_scale(margins, np.ones(10), "hinge") == SCALE_RANGE[0]
+
+
 def test_mse_scale_is_the_closed_form():
     f, y = np.array([1.0, 2.0]), np.array([3.0, 5.0])
     assert fit_output_scale(f, y, "mse") == pytest.approx(13 / 5, rel=1e-15)
@@ -116,7 +130,7 @@ def test_no_scale_beats_the_fitted_one(f, loss, seed):
     assert best <= min(mean_loss(s * f, y, loss, w) for s in tried) * (1 + 1e-12) + 1e-14
 
 
-@pytest.mark.parametrize("loss", MARGIN_LOSSES)
+@pytest.mark.parametrize("loss", ["hinge", "squared_hinge", "logistic"])  # the convex ones
 def test_fitted_scale_agrees_with_a_numeric_minimiser(loss):
     rng = np.random.default_rng(3)
     y = np.repeat([-1.0, 1.0], 200)

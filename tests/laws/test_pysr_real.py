@@ -60,11 +60,11 @@ def test_our_reading_of_every_equation_has_pysrs_complexity_and_loss(tmp_path):
         np.testing.assert_allclose(np.mean((law.evaluate(X) - y) ** 2), row.loss, rtol=1e-3)
 
 
-@pytest.mark.parametrize("loss", ["hinge", "squared_hinge", "logistic", "mse", "mae"])
+@pytest.mark.parametrize("loss", ["hinge", "squared_hinge", "logistic", "ramp", "mse", "mae"])
 def test_every_loss_is_the_one_we_mean_weights_included(tmp_path, loss):
     from occamscope.laws.loss import mean_loss
 
-    y = Y if loss in ("hinge", "squared_hinge", "logistic") else X[:, 0] * X[:, 1]
+    y = X[:, 0] * X[:, 1] if loss in ("mse", "mae") else Y
     weight = RNG.uniform(0.1, 2.0, size=len(y))
     PySREngine(run_folder=tmp_path).fit(X, y, replace(SMALL, loss=loss), NAMES, weight)
     for row in read_hall_of_fame(hall_of_fame_path(tmp_path)):

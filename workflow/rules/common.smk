@@ -56,7 +56,7 @@ wildcard_constraints:
     last=r"\d{4}",
     seed=r"\d+",
     engine="evolution|pysr",
-    loss="hinge|squared_hinge|logistic|mse|mae",
+    loss="hinge|squared_hinge|logistic|ramp|mse|mae",
     target="labels|logits",
 
 

@@ -63,6 +63,7 @@ LOSSES = {
     "mse": Look("MSE", BLUE, "s", (0, (4, 1.5))),
     "squared_hinge": Look("squared hinge", ORANGE, "D", (0, (6, 1, 1, 1))),
     "logistic": Look("logistic", GREEN, "^", (0, (1, 1))),
+    "ramp": Look("ramp", BLACK, "P", (0, (3, 1, 1, 1))),
 }
 # Class 0 is negative (blue in the signed map), class 1 positive (red).
 CLASSES = (Look("negative", BLUE, "o"), Look("positive", VERMILLION, "^"))

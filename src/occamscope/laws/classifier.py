@@ -76,7 +76,7 @@ class LawClassifier(ClassifierMixin, LawEstimator):
     Parameters
     ----------
     operators : "default" (+ - * square), "paper" (and exp), or a list of PySR's names
-    loss : "hinge", "squared_hinge" or "logistic"
+    loss : "hinge", "squared_hinge", "logistic" or "ramp"
     maxsize : largest complexity of a law
     maxdepth : longest path from the root to a leaf; None: as maxsize allows
     complexity_of_operators, complexity_of_constants, complexity_of_variables

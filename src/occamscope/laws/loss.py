@@ -14,7 +14,7 @@ from occamscope.errors import InputError
 
 Array = NDArray[np.float64]
 
-MARGIN_LOSSES: tuple[str, ...] = ("hinge", "squared_hinge", "logistic")
+MARGIN_LOSSES: tuple[str, ...] = ("hinge", "squared_hinge", "logistic", "ramp")
 LOSSES: tuple[str, ...] = (*MARGIN_LOSSES, "mse", "mae")
 
 # The scale is sought in this range: a useless f wants 0, a separating f in the logistic loss
@@ -31,7 +31,9 @@ def elementwise_loss(prediction: ArrayLike, target: ArrayLike, loss: str) -> Arr
     target : (n,) labels -1/+1 for the margin losses, real numbers for "mse" and "mae"
     loss : one of `LOSSES`
         hinge max(0, 1 - y f), squared_hinge max(0, 1 - y f)^2, logistic ln(1 + exp(-y f)),
-        mse (f - y)^2, mae |f - y|.
+        ramp min(2, max(0, 1 - y f)), mse (f - y)^2, mae |f - y|. The ramp loss (Collobert,
+        Sinz, Weston and Bottou, ICML 2006) is the hinge with a cap: a row far on the wrong
+        side, whose label may be false, costs as much as one just beyond the margin there.
 
     Raises
     ------
@@ -52,6 +54,8 @@ def elementwise_loss(prediction: ArrayLike, target: ArrayLike, loss: str) -> Arr
             return np.logaddexp(0.0, -margin)
         # np.where keeps nan: an undefined value must not count as a perfect one.
         shortfall = np.where(margin >= 1.0, 0.0, 1.0 - margin)
+        if loss == "ramp":
+            return np.where(shortfall >= 2.0, 2.0, shortfall)
         return shortfall if loss == "hinge" else shortfall**2
 
 
@@ -115,9 +119,9 @@ def fit_output_scale(
     """Positive factor s that minimises the mean loss of s f, within `SCALE_RANGE`.
 
     Exact for hinge and squared hinge (the loss is convex and piecewise polynomial in s: walk
-    its kinks), mse (closed form) and mae (a weighted median); bisection of the derivative to
-    the last bit for the logistic loss. Where a range of s is equally good, the smallest one.
-    If f has undefined values, 1.
+    its kinks), ramp (piecewise linear: compare its kinks), mse (closed form) and mae (a
+    weighted median); bisection of the derivative to the last bit for the logistic loss. Where
+    a range of s is equally good, the smallest one. If f has undefined values, 1.
 
     Parameters
     ----------
@@ -145,12 +149,14 @@ def _best_scale(f: Array, y: Array, w: Array, loss: str, extra: Array) -> float:
     if loss not in MARGIN_LOSSES:
         raise InputError(f"loss: '{loss}' is not one of {', '.join(LOSSES)}")
     margin = y * f
-    if np.isnan(margin).any() or np.isneginf(margin).any():
+    if np.isnan(margin).any() or (np.isneginf(margin).any() and loss != "ramp"):
         return 1.0
     counts = (w > 0) & np.isfinite(margin)  # +infinity is right at any scale
     margin, w = margin[counts], w[counts]
     if loss == "logistic":
         return _logistic_scale(margin, w, extra[counts])
+    if loss == "ramp":
+        return _ramp_scale(margin, w)
     return _kinked_scale(margin, w, squared=loss == "squared_hinge")
 
 
@@ -191,6 +197,24 @@ def _kinked_scale(margin: Array, w: Array, squared: bool) -> float:
     return tail1[first] / tail2[first]
 
 
+def _ramp_scale(margin: Array, w: Array) -> float:
+    """Maximum of sum w clip(s m, -1, 1), which is what the ramp loss lacks to sum w.
+
+    It is linear between the kinks at s = 1/|m|, so that the best of these and of the ends of
+    the range is the best of all.
+    """
+    order = np.argsort(-np.abs(margin), kind="stable")
+    m, w = margin[order], w[order]
+    m, w = m[m != 0], w[m != 0]
+    with np.errstate(over="ignore"):
+        kinks = 1.0 / np.abs(m)
+    scales = np.concatenate([[SCALE_RANGE[0]], np.clip(kinks, *SCALE_RANGE), [SCALE_RANGE[1]]])
+    clipped = np.append(0.0, np.cumsum(w * np.sign(m)))
+    inside = np.append(np.cumsum((w * m)[::-1])[::-1], 0.0)
+    beyond = np.searchsorted(kinks, scales, side="right")  # so many rows are clipped there
+    return float(scales[np.argmax(clipped[beyond] + scales * inside[beyond])])
+
+
 def _logistic_scale(margin: Array, w: Array, extra: Array) -> float:
     """Zero of the derivative of sum w ln(1 + exp(-s m - e)) in s, by bisection of log s."""
 
@@ -220,9 +244,10 @@ def fit_output_affine(
 ) -> tuple[float, float]:
     """Factor s > 0 and summand b that minimise the mean margin loss of s f + b.
 
-    Newton's method on both numbers (the hinge as the limit of smooth majorisers, Hunter and
-    Lange 2004), with the exact best factor on both in between. The result is never worse than the best
-    factor alone, which has b = 0. If f has undefined values, (1, 0).
+    Newton's method on both numbers (hinge and ramp as the limit of smooth majorisers, Hunter
+    and Lange 2004), with the exact best factor on both in between. The result is never worse
+    than the best factor alone, which has b = 0. The ramp loss is not convex: the result is a
+    local minimum. If f has undefined values, (1, 0).
 
     Parameters
     ----------
@@ -263,7 +288,11 @@ def fit_output_affine(
 
 
 def _margin_derivatives(margin: Array, loss: str, smooth: float) -> tuple[Array, Array]:
-    """First derivative and curvature of a margin loss; the hinge's of a smooth majoriser."""
+    """First derivative and curvature of a margin loss.
+
+    The hinge's are those of a smooth majoriser; so are the ramp's, a difference of two hinges,
+    of which the second one is majorised by its tangent.
+    """
     if loss == "logistic":
         wrong: Array = 0.5 * (1.0 - np.tanh(0.5 * margin))
         return -wrong, wrong * (1.0 - wrong)
@@ -271,4 +300,8 @@ def _margin_derivatives(margin: Array, loss: str, smooth: float) -> tuple[Array,
     if loss == "squared_hinge":
         return -2.0 * np.maximum(short, 0.0), np.where(short > 0, 2.0, 0.0)
     root = np.asarray(1.0 / np.sqrt(short * short + smooth * smooth))
-    return -0.5 * (short * root + 1.0), np.asarray(0.5 * root)
+    slope = -0.5 * (short * root + 1.0)
+    if loss == "ramp":
+        beyond = short - 2.0
+        slope = slope + 0.5 * (beyond / np.sqrt(beyond * beyond + smooth * smooth) + 1.0)
+    return slope, np.asarray(0.5 * root)

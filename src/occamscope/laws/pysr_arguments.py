@@ -19,11 +19,13 @@ from occamscope.laws.expression import Expression
 from occamscope.laws.spec import SearchSpec
 from occamscope.laws.tree import Node, call, replace
 
-# Names of LossFunctions.jl; the margin losses take labels -1/+1.
+# Names of LossFunctions.jl, or a function of prediction, target and, where there are weights,
+# the row's weight; the margin losses take labels -1/+1.
 JULIA_LOSSES = {
     "hinge": "L1HingeLoss()",
     "squared_hinge": "L2HingeLoss()",
     "logistic": "LogitMarginLoss()",
+    "ramp": "ramp(f, y, w=one(f)) = w * clamp(one(f) - y * f, zero(f), one(f) + one(f))",
     "mse": "L2DistLoss()",
     "mae": "L1DistLoss()",
 }

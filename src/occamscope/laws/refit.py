@@ -16,7 +16,9 @@ curvature, but it has such a parabola: the damping keeps its meaning.
 
 Hinge and absolute error have no curvature at all. A smooth function a little above takes their
 place, and comes closer from stage to stage; of the points on the way the one with the lowest
-true loss counts.
+true loss counts. The ramp loss is a difference of two hinges, max(0, x) - max(0, x - 2) of the
+shortfall x = 1 - y f: the second one's tangent lies above it, which leaves the first one's
+parabola, and negative curvature counts as none.
 
 This is the plain version of the search's compiled optimiser, in float64 and run to
 convergence.
@@ -114,11 +116,11 @@ def loss_derivatives(
     Parameters
     ----------
     prediction, y, loss : as in `elementwise_loss`
-    smooth : for hinge and mae, how far from the kink the smoothing reaches
+    smooth : for hinge, ramp and mae, how far from the kinks the smoothing reaches
 
     Returns
     -------
-    slope, curvature : (n,) first and second derivative
+    slope, curvature : (n,) first and second derivative (ramp: the latter not below 0)
     bound : (n,) curvature of a parabola that touches the loss here and lies above it
     """
     error = prediction - y
@@ -137,16 +139,28 @@ def loss_derivatives(
         inside = np.where(short > 0, 2.0, 0.0)
         return -y * inside * short, inside, np.full_like(error, 2.0)
     root = 1.0 / np.sqrt(short * short + smooth * smooth)
-    return -0.5 * y * (short * root + 1.0), 0.5 * (smooth * root) ** 2 * root, 0.5 * root
+    slope, curvature = -0.5 * y * (short * root + 1.0), 0.5 * (smooth * root) ** 2 * root
+    if loss == "ramp":
+        beyond = short - 2.0
+        second = 1.0 / np.sqrt(beyond * beyond + smooth * smooth)
+        slope += 0.5 * y * (beyond * second + 1.0)
+        curvature = np.maximum(curvature - 0.5 * (smooth * second) ** 2 * second, 0.0)
+    return slope, curvature, 0.5 * root
 
 
 def smoothed_loss(prediction: Array, y: Array, loss: str, smooth: float) -> Array:
-    """Loss of every row; hinge and mae in the smooth form that lies above them."""
+    """Loss of every row; hinge and mae in the smooth form that lies above them, ramp as the
+    difference of two such hinges.
+    """
     if loss == "mae":
         return np.sqrt((prediction - y) ** 2 + smooth * smooth)
-    if loss == "hinge":
+    if loss in ("hinge", "ramp"):
         short = 1.0 - y * prediction
-        return 0.5 * (np.sqrt(short * short + smooth * smooth) + short)
+        value = 0.5 * (np.sqrt(short * short + smooth * smooth) + short)
+        if loss == "ramp":
+            beyond = short - 2.0
+            value -= 0.5 * (np.sqrt(beyond * beyond + smooth * smooth) + beyond)
+        return np.asarray(value)
     return elementwise_loss(prediction, y, loss)
 
 
@@ -206,7 +220,7 @@ class _Problem:
 
     def smoothings(self) -> tuple[float, ...]:
         """Return how far the smoothing reaches, stage by stage."""
-        if self.spec.loss == "hinge":
+        if self.spec.loss in ("hinge", "ramp"):
             return SMOOTHING
         if self.spec.loss == "mae":
             spread = float(np.sum(self.share * np.abs(self.y - np.median(self.y))))

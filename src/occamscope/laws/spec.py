@@ -39,7 +39,7 @@ class SearchSpec:
         If a value is outside its range; the message names the setting and what is allowed.
     """
 
-    # "hinge", "squared_hinge", "logistic" (targets -1/+1), "mse" or "mae" (real targets).
+    # "hinge", "squared_hinge", "logistic", "ramp" (targets -1/+1), "mse", "mae" (real targets).
     loss: str = "hinge"
     # PySR's names, or the name of a set: "default" or "paper".
     operators: tuple[str, ...] | str = DEFAULT_OPERATORS

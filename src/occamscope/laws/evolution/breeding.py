@@ -43,7 +43,7 @@ from occamscope.laws.evolution.population import (
 from occamscope.laws.evolution.problem import PROBLEM
 from occamscope.laws.evolution.rng import below, uniform
 from occamscope.laws.evolution.schedule import SCHEDULE, SCRATCH
-from occamscope.laws.evolution.tokens import constants_within, measure_sizes
+from occamscope.laws.evolution.tokens import SQUARE, arity, constants_within, measure_sizes
 
 
 @inlined
@@ -121,6 +121,15 @@ def _same_program(a: Any, a_constants: Any, n: int, b: Any, b_constants: Any, m:
     return True
 
 
+@kernel(FLAG(TOKENS, INT))
+def _has_function(tokens: Any, n: int) -> bool:
+    """True if an operator of one operand other than the square occurs."""
+    for i in range(n):
+        if arity(tokens[i]) == 1 and tokens[i] != SQUARE:
+            return True
+    return False
+
+
 @kernel(
     types.Tuple([INT, INT, FLAG])(
         STREAM, POPULATION, INT, GRAMMAR, PROBLEM, SCHEDULE, FLOAT, SCRATCH
@@ -194,7 +203,9 @@ def mutate_once(
     ):
         return
     limit = _acceptable_loss(state, population, parent, complexity, schedule, frequency, heat)
-    if guided or uniform(state) < schedule.fit_child:
+    # What grew by a function with its summands is nothing without the right constants.
+    grown = m >= n + 3 and _has_function(tokens, m)
+    if guided or grown or uniform(state) < schedule.fit_child:
         fit_constants(
             tokens, constants, m, problem, schedule.child_rows, schedule.child_steps,
             schedule.largest,

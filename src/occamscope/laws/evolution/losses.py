@@ -30,6 +30,7 @@ from occamscope.laws.evolution.problem import (
     MAE,
     MSE,
     PROBLEM,
+    RAMP,
     SQUARED_HINGE,
 )
 
@@ -59,6 +60,11 @@ def loss_sum(
             margin = load(memory, target + j) * f
             above = log32(ONE + exp32(-abs(margin)))
             total += load(memory, weight + j) * (select(margin > ZERO, ZERO, -margin) + above)
+    elif problem.loss == RAMP:
+        for j in range(BLOCK):
+            margin = load(memory, target + j) * (scale * load(memory, block + j) + offset)
+            short = select(margin >= ONE, ZERO, ONE - margin)
+            total += load(memory, weight + j) * select(short >= TWO, TWO, short)
     elif problem.loss == MSE:
         for j in range(BLOCK):
             error = scale * load(memory, block + j) + offset - load(memory, target + j)
@@ -78,8 +84,10 @@ def loss_derivatives(
     """Write derivatives of the loss in s f + b to three blocks from `out` on; return the loss.
 
     They are w l', w l'', and w times the curvature of a parabola that touches the loss at
-    s f + b and lies above it (a majoriser, Hunter and Lange 2004). Hinge and mae are smoothed:
-    |x| is seen as sqrt(x^2 + width^2).
+    s f + b and lies above it (a majoriser, Hunter and Lange 2004). Hinge, ramp and mae are
+    smoothed: |x| is seen as sqrt(x^2 + width^2). The ramp is a difference of two hinges; where
+    its curvature is negative it counts as 0, and its parabola is that of the first hinge and
+    the tangent of the second.
     """
     memory = problem.address
     base = problem.base + row
@@ -115,6 +123,18 @@ def loss_derivatives(
             store(memory, out + j, -w * y * wrong)
             store(memory, curvature + j, w * e * below * below)
             store(memory, bound + j, HALF * HALF * w)
+    elif problem.loss == RAMP:
+        for j in range(BLOCK):
+            y = load(memory, target + j)
+            w = load(memory, weight + j)
+            short = ONE - y * (scale * load(memory, block + j) + offset)
+            beyond = short - TWO
+            root = ONE / np.sqrt(short * short + smooth)
+            second = ONE / np.sqrt(beyond * beyond + smooth)
+            bend = smooth * (root * root * root - second * second * second)
+            store(memory, out + j, -HALF * w * y * (short * root - beyond * second))
+            store(memory, curvature + j, HALF * w * select(bend < ZERO, ZERO, bend))
+            store(memory, bound + j, HALF * w * root)
     elif problem.loss == MSE:
         for j in range(BLOCK):
             w = TWO * load(memory, weight + j)

@@ -25,8 +25,11 @@ from occamscope.laws.evolution.compilation import (
 from occamscope.laws.evolution.grammar import GRAMMAR
 from occamscope.laws.evolution.rng import below, draw, normal, uniform
 from occamscope.laws.evolution.tokens import (
+    ADD,
     CONSTANT,
     FIRST_VARIABLE,
+    SQUARE,
+    SUBTRACT,
     arity,
     copy_span,
     is_operator,
@@ -149,6 +152,30 @@ def _change_operator(state: Any, grammar: Any, out: Any, i: int) -> None:
             return
 
 
+@kernel(INT(STREAM, GRAMMAR, TOKENS, VALUES, INT, INT, INT, TOKENS, VALUES, INT))
+def _apply_shifted(
+    state: Any, grammar: Any, tokens: Any, constants: Any, first: int, i: int, function: int,
+    out: Any, values: Any, m: int,
+) -> int:  # fmt: skip
+    """Append F(v) + c or c - F(d - v) for the node at i, whose span begins at `first`.
+
+    exp(v) lies elsewhere than v and may fall where v should rise: without a summand and the
+    other sign a function would be turned away before it could show what its form is worth.
+    """
+    mirrored = grammar.allowed[SUBTRACT] and uniform(state) < 0.5
+    if mirrored:
+        m = _write(out, values, m, CONSTANT, normal(state))
+        m = _write(out, values, m, CONSTANT, normal(state))
+    m = copy_span(tokens, constants, first, i + 1, out, values, m)
+    if mirrored:
+        m = _write(out, values, m, SUBTRACT, 0.0)
+        m = _write(out, values, m, function, 0.0)
+        return _write(out, values, m, SUBTRACT, 0.0)
+    m = _write(out, values, m, function, 0.0)
+    m = _write(out, values, m, CONSTANT, normal(state))
+    return _write(out, values, m, ADD, 0.0)
+
+
 @kernel(INT(STREAM, GRAMMAR, TOKENS, VALUES, INT, INT, INDICES, TOKENS, VALUES))
 def _insert(
     state: Any, grammar: Any, tokens: Any, constants: Any, n: int, i: int, size: Any,
@@ -158,6 +185,9 @@ def _insert(
     token = _random_operator(state, grammar)
     first = i - size[i] + 1
     m = copy_span(tokens, constants, 0, first, out, values, 0)
+    if arity(token) == 1 and token != SQUARE and grammar.allowed[ADD] and uniform(state) < 0.6:
+        m = _apply_shifted(state, grammar, tokens, constants, first, i, token, out, values, m)
+        return copy_span(tokens, constants, i + 1, n, out, values, m)
     place = below(state, arity(token))
     for k in range(arity(token)):
         if k == place:

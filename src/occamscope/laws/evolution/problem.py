@@ -11,12 +11,13 @@ from numpy.typing import NDArray
 from occamscope.laws.evolution.compilation import ADDRESS, FLOAT, INT, MEMORY
 from occamscope.laws.evolution.operators import BLOCK
 
-HINGE, SQUARED_HINGE, LOGISTIC, MSE, MAE = range(5)
+HINGE, SQUARED_HINGE, LOGISTIC, RAMP, MSE, MAE = range(6)
 LOSS_CODES = {
-    "hinge": HINGE, "squared_hinge": SQUARED_HINGE, "logistic": LOGISTIC, "mse": MSE, "mae": MAE,
+    "hinge": HINGE, "squared_hinge": SQUARED_HINGE, "logistic": LOGISTIC, "ramp": RAMP,
+    "mse": MSE, "mae": MAE,
 }  # fmt: skip
-# Derivatives see |x| as sqrt(x^2 + smooth^2), for at the kink there are none. For the hinge x is
-# the shortfall of the margin, whose unit is 1; for mae the error, in units of the mean absolute
+# Derivatives see |x| as sqrt(x^2 + smooth^2), for at the kink there are none. For hinge and
+# ramp x is the shortfall of the margin, whose unit is 1; for mae the error, in units of the mean absolute
 # deviation of the targets.
 HINGE_SMOOTH, MAE_SMOOTH = 0.2, 0.05
 

@@ -29,14 +29,22 @@ from occamscope.laws.evolution.fastmath import (
     store,
 )
 from occamscope.laws.evolution.operators import BLOCK
-from occamscope.laws.evolution.problem import HINGE, LOGISTIC, PROBLEM, SQUARED_HINGE
+from occamscope.laws.evolution.problem import HINGE, LOGISTIC, PROBLEM, RAMP, SQUARED_HINGE
+from occamscope.laws.evolution.ramp_scaling import (
+    LARGEST_SCALE,
+    SMALLEST_SCALE,
+    fit_ramp_scale,
+)
 
-# The same range as occamscope.laws.loss: outside, a law has no use for its scale.
-SMALLEST_SCALE, LARGEST_SCALE = 1e-6, 1e6
 # Relative precision of the loss at the best scale.
 SCALE_TOLERANCE = 1e-4
 # Scale and offset together: so many times some Newton steps, then the best common factor.
 _AFFINE_RAYS, _AFFINE_STEPS = 6, 6
+# The kinks are blurred by so much at first, and less by this factor after each ray.
+_AFFINE_SMOOTH, _AFFINE_SHARPEN = 0.5, 0.4
+# The ramp's Newton steps begin as those of the hinge, a ramp whose cap is out of reach, on so
+# many rays: its own would end in the nearest of many minima.
+_RAMP_CAP, _NO_CAP, _UNCAPPED_RAYS = 2.0, 1e15, 2
 
 
 @kernel(types.UniTuple(SINGLE, 3)(PROBLEM, INT, INT), VECTOR)
@@ -145,7 +153,7 @@ def fit_scale(
 ) -> Any:
     """Smallest loss over the scale s > 0 of the first rows' margins, and that s.
 
-    The loss is convex in s: the tangents at two points around the minimum meet below it, and
+    All losses but the ramp are convex in s: the tangents at two points around the minimum meet below it, and
     where they meet is the next point (Kelley's cutting planes in one dimension).
 
     Parameters
@@ -155,6 +163,8 @@ def fit_scale(
     enough : stop once the loss is as small as this
     start : a scale near which the best one is expected; 0 if none is known
     """
+    if problem.loss == RAMP:
+        return fit_ramp_scale(problem, rows, budget, enough, start)
     low = 0.0
     loss_low, slope_low, s = loss_without_scale(problem, rows, moments)
     best, best_scale = loss_low, SMALLEST_SCALE
@@ -212,13 +222,16 @@ def target_moments(problem: Any, row: int) -> Any:
     return wy, wf, wff, wyf
 
 
-@kernel(types.UniTuple(SINGLE, 6)(PROBLEM, INT, SINGLE, SINGLE, SINGLE), VECTOR)
+@kernel(types.UniTuple(SINGLE, 6)(PROBLEM, INT, SINGLE, SINGLE, SINGLE, SINGLE), VECTOR)
 def affine_derivatives(
-    problem: Any, row: int, scale: np.float32, offset: np.float32, smooth: np.float32
-) -> Any:
+    problem: Any, row: int, scale: np.float32, offset: np.float32, smooth: np.float32,
+    cap: np.float32,
+) -> Any:  # fmt: skip
     """Loss of s f + b over a block, gradient in (s, b), curvatures (ss, sb, bb).
 
-    The hinge's derivatives are those of its smooth majoriser, sqrt(x^2 + smooth^2) for |x|.
+    The hinge's derivatives are those of its smooth majoriser, sqrt(x^2 + smooth^2) for |x|;
+    the ramp's those of two such hinges, of which the second, from `cap` on, has its tangent for
+    majoriser.
     """
     memory = problem.address
     total, gs, gb, hss, hsb, hbb = ZERO, ZERO, ZERO, ZERO, ZERO, ZERO
@@ -231,6 +244,13 @@ def affine_derivatives(
             root = ONE / np.sqrt(short * short + smooth * smooth)
             value = select(short <= ZERO, ZERO, short)
             slope = -HALF * (short * root + ONE)
+            curve = HALF * root
+        elif problem.loss == RAMP:
+            beyond = short - cap
+            root = ONE / np.sqrt(short * short + smooth * smooth)
+            second = ONE / np.sqrt(beyond * beyond + smooth * smooth)
+            value = select(short <= ZERO, ZERO, select(short >= TWO, TWO, short))
+            slope = -HALF * (short * root - beyond * second)
             curve = HALF * root
         elif problem.loss == SQUARED_HINGE:
             inside = select(short <= ZERO, ZERO, ONE)
@@ -286,12 +306,14 @@ def _shift_all(problem: Any, rows: int, shift: np.float32) -> None:
         shift_margins(problem, row, shift)
 
 
-@kernel(types.UniTuple(FLOAT, 6)(PROBLEM, INT, FLOAT, FLOAT, FLOAT))
-def _sum_affine(problem: Any, rows: int, s: float, b: float, smooth: float) -> Any:
+@kernel(types.UniTuple(FLOAT, 6)(PROBLEM, INT, FLOAT, FLOAT, FLOAT, FLOAT))
+def _sum_affine(problem: Any, rows: int, s: float, b: float, smooth: float, cap: float) -> Any:
     """Sum of `affine_derivatives` over the first rows."""
     loss, gs, gb, hss, hsb, hbb = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
     for row in range(0, rows, BLOCK):
-        part = affine_derivatives(problem, row, np.float32(s), np.float32(b), np.float32(smooth))
+        part = affine_derivatives(
+            problem, row, np.float32(s), np.float32(b), np.float32(smooth), np.float32(cap)
+        )
         loss += part[0]
         gs += part[1]
         gb += part[2]
@@ -305,17 +327,21 @@ def _sum_affine(problem: Any, rows: int, s: float, b: float, smooth: float) -> A
 def fit_affine(problem: Any, rows: int, budget: float) -> Any:
     """Smallest loss of s f + b over s > 0 and b on the first rows, with that s and b.
 
-    Newton's method on both, for the hinge on majorisers that become sharper, with the exact
+    Newton's method on both, for hinge and ramp on majorisers that become sharper, with the exact
     best factor on both in between. Infinite if the loss is undefined or above the budget. The plain
     version is `occamscope.laws.loss.fit_output_affine`.
     """
     s, b = _least_squares(problem, rows)
     best, best_s, best_b = np.inf, SMALLEST_SCALE, 0.0
-    smooth = 0.5
-    for _ in range(_AFFINE_RAYS):
+    smooth, cap = _AFFINE_SMOOTH, _RAMP_CAP
+    for ray in range(_AFFINE_RAYS):
+        if problem.loss == RAMP:
+            cap = _NO_CAP if ray < _UNCAPPED_RAYS else _RAMP_CAP
+            if ray == _UNCAPPED_RAYS:
+                smooth = _AFFINE_SMOOTH
         for _ in range(_AFFINE_STEPS):
             s = min(max(s, SMALLEST_SCALE), LARGEST_SCALE)
-            loss, gs, gb, hss, hsb, hbb = _sum_affine(problem, rows, s, b, smooth)
+            loss, gs, gb, hss, hsb, hbb = _sum_affine(problem, rows, s, b, smooth, cap)
             if loss < best:
                 best, best_s, best_b = loss, s, b
             determinant = hss * hbb - hsb * hsb
@@ -330,7 +356,7 @@ def fit_affine(problem: Any, rows: int, budget: float) -> Any:
             return np.inf, 1.0, 0.0
         if s <= SMALLEST_SCALE:  # f is of no use: the best constant
             sign = 1.0 if b > 0.0 else -1.0
-            loss = _sum_affine(problem, rows, SMALLEST_SCALE, sign, smooth)[0]
+            loss = _sum_affine(problem, rows, SMALLEST_SCALE, sign, smooth, cap)[0]
             if loss < best:
                 best, best_s, best_b = loss, SMALLEST_SCALE, sign
             break
@@ -342,7 +368,7 @@ def fit_affine(problem: Any, rows: int, budget: float) -> Any:
         b = s * shift
         if loss < best:
             best, best_s, best_b = loss, s, b
-        smooth *= 0.4
+        smooth *= _AFFINE_SHARPEN
     if best > budget:
         return np.inf, 1.0, 0.0
     return best, best_s, best_b
