@@ -27,6 +27,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -61,10 +62,10 @@ BEAM_ROWS, FIT_ROWS = 2000, 10_000
 # The first round over the classes takes this share of the budget, but no more than so many
 # evaluations a class; each further round takes so many times as much as the one before.
 FIRST_SHARE, FIRST_ROUND, GROWTH = 0.2, 30_000, 2.0
-# States that the beam keeps of each complexity; 1 for more than `MANY` classes.
+# States that the last beam keeps of each complexity; 1 for more than `MANY` classes.
 WIDTH, MANY = 3, 6
-# Joint fits when one class's law is changed, and passes over all classes before a round.
-TRIALS, PASSES = 3, 2
+# Fits when one class's law is changed.
+TRIALS = 3
 # Steps of the last joint fit, and of its end on all rows where there are more than FIT_ROWS.
 LAST_STEPS, POLISH_STEPS = 25, 2
 # Runners-up with a loss larger than the best one's by more than this share are not fitted on.
@@ -214,22 +215,25 @@ class _Search:
 
     def run(self) -> list[JointLaw]:
         """Search, put together and fit; return candidates for the front."""
-        try:
-            self._search()
-        except KeyboardInterrupt:
-            self.searches.stopped = "interrupt"
-        self._combine()
+        width = 1 if self.classes > MANY else WIDTH
+        for part in (self._search, partial(self._combine, width)):
+            try:
+                part()
+            except KeyboardInterrupt:
+                self.searches.stopped = "interrupt"
         return self._fitted()
 
     def _search(self) -> None:
         """Visit the classes in turn, as planned."""
         place = self.states[0]
         for number, (turn, k, evaluations) in enumerate(self.plan):
-            if k == 0 and turn > 0:
-                place = self._settled(place, turn)
+            price, late = self._price(turn), self.searches.searched_enough()
+            if k == 0 and turn > 0 and not late:
+                self._combine(1)
+                place = self._cheapest(self.states, price)
             self._visit(place, turn, k, evaluations, len(self.plan) - number)
-            if turn > 0:
-                place = self._moved(place, turn, k)
+            if turn > 0 and not late:
+                place = self._moved(place, price, k)
             if self.searches.stopped == "interrupt":
                 return
 
@@ -256,19 +260,13 @@ class _Search:
         n = len(self.y)
         return (0.5 * math.log(n) if turn % 2 else 1.0) / n
 
-    def _settled(self, place: State, turn: int) -> State:
-        """Change one class's law after the other while that pays at a round's price."""
-        for _ in range(PASSES):
-            before = place
-            for k in range(self.classes):
-                place = self._moved(place, turn, k)
-            if place is before or self.searches.searched_enough():
-                break
-        return place
+    def _cheapest(self, states: Sequence[State], price: float) -> State:
+        """Return the state with the lowest loss plus the price of its nodes."""
+        return min(states, key=lambda s: (s.loss + price * s.complexity, s.members))
 
-    def _moved(self, place: State, turn: int, k: int) -> State:
-        """Return the state that is best at a round's price, of those that differ in one class."""
-        pool, price = self.pools[k], self._price(turn)
+    def _moved(self, place: State, price: float, k: int) -> State:
+        """Return the best state at a price of nodes, of those that differ in one class's law."""
+        pool = self.pools[k]
         now, rest = place.members[k], place.complexity - pool.size(place.members[k])
         members = [m for m in range(len(pool.laws)) if m != now]
         trials = []
@@ -287,23 +285,22 @@ class _Search:
             new, loss = self.problem.fit(joint, OWN_STEPS, only=k)
             own = (*place.members[:k], m, *place.members[k + 1 :])
             states.append(State(new, rest + pool.size(m), loss, own))
-        best = min(states, key=lambda s: (s.loss + price * s.complexity, s.members))
+        best = self._cheapest(states, price)
         if best is not place:
             joint, loss = self.problem.fit(best.joint, FIT_STEPS)
             best = replace(best, joint=joint, loss=loss)
             self.states.append(best)
         return best
 
-    def _combine(self) -> None:
+    def _combine(self, width: int) -> None:
         """Search for combinations of the pools' laws, of any complexity."""
-        beam = Beam(self.problem, self.pools, 1 if self.classes > MANY else WIDTH)
+        beam = Beam(self.problem, self.pools, width)
         try:
             beam.run(self.states, self.searches.out_of_time)
-        except KeyboardInterrupt:
-            self.searches.stopped = "interrupt"
+        finally:  # an interrupt leaves the smaller ones
             last = max((state.complexity for state in beam.found), default=-1)
-            beam.found += [state for state in self.states if state.complexity > last]
-        self.states = beam.found
+            larger = [state for state in self.states if state.complexity > last]
+            self.states = beam.found + larger
 
     def _fitted(self) -> list[JointLaw]:
         """Fit the states on all rows; the first interrupt leaves the rest as they are."""
