@@ -5,9 +5,9 @@ function as Python text.
 """
 
 from occamscope.job import open_job
-from occamscope.laws.calibration import fit_platt
-from occamscope.laws.choose import ChoiceSettings, choose_law
-from occamscope.laws.expression import parse
+from occamscope.laws.choice.calibration import fit_platt
+from occamscope.laws.choice.choose import ChoiceSettings, choose_law
+from occamscope.laws.expressions.expression import parse
 from occamscope.store.atomic import write_text
 from occamscope.store.latents import read_latents
 from occamscope.store.laws import law_document

@@ -15,7 +15,7 @@ from occamscope.evaluation.accuracy import accuracy_table
 from occamscope.evaluation.scoreboard import Scoreboard
 from occamscope.imaging.measure import measure_shapes
 from occamscope.job import open_job
-from occamscope.laws.choose import validation_columns
+from occamscope.laws.choice.choose import validation_columns
 from occamscope.store.cnns import read_cnn
 from occamscope.store.ensembles import read_ensembles
 from occamscope.store.latents import read_latents

@@ -1,7 +1,7 @@
 """Merge the fronts of all searches and add how each law does on the validation part."""
 
 from occamscope.job import open_job
-from occamscope.laws.choose import validation_columns
+from occamscope.laws.choice.choose import validation_columns
 from occamscope.laws.front import merge_fronts
 from occamscope.store.latents import read_latents
 from occamscope.store.splits import read_split

@@ -18,8 +18,16 @@ from typing import NamedTuple
 
 import numpy as np
 
-from occamscope.laws.expression import Expression
-from occamscope.laws.tree import CONSTANT, POWER, VARIABLE, Node, call, constant, replace
+from occamscope.laws.expressions.expression import Expression
+from occamscope.laws.expressions.tree import (
+    CONSTANT,
+    POWER,
+    VARIABLE,
+    Node,
+    call,
+    constant,
+    replace,
+)
 
 
 class _Affine(NamedTuple):

@@ -29,8 +29,8 @@ from occamscope.laws.evolution.evaluation import lay_out, program_loss, run_bloc
 from occamscope.laws.evolution.operators import BLOCK
 from occamscope.laws.evolution.problem import pack_problem
 from occamscope.laws.evolution.programs import to_program
-from occamscope.laws.expression import Expression, parse
-from occamscope.laws.tree import (
+from occamscope.laws.expressions.expression import Expression, parse
+from occamscope.laws.expressions.tree import (
     CONSTANT,
     SEARCH_OPERATORS,
     VARIABLE,

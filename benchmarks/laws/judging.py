@@ -17,7 +17,7 @@ from peers import Found
 from problems import Problem
 
 from occamscope.errors import InputError
-from occamscope.laws.expression import Expression, parse
+from occamscope.laws.expressions.expression import Expression, parse
 from occamscope.laws.loss import fit_output_affine, fit_output_scale, mean_loss
 
 Array = NDArray[np.float64]

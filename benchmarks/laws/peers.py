@@ -15,8 +15,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from problems import Problem
 
-from occamscope.laws.expression import Expression
-from occamscope.laws.tree import SEARCH_OPERATORS, Node, call, constant, variable
+from occamscope.laws.expressions.expression import Expression
+from occamscope.laws.expressions.tree import SEARCH_OPERATORS, Node, call, constant, variable
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from occamscope.laws.expression import parse
+from occamscope.laws.expressions.expression import parse
 
 Array = NDArray[np.float64]
 

@@ -24,7 +24,7 @@ from problems import Problem
 from study import Cell, arguments, cells, markdown, report, run, versions
 
 from occamscope.errors import InputError
-from occamscope.laws.expression import Expression, parse
+from occamscope.laws.expressions.expression import Expression, parse
 from occamscope.laws.loss import fit_output_affine
 
 SECONDS, LARGEST = 20.0, 15

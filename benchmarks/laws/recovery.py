@@ -25,10 +25,10 @@ from peers import Options, fit
 from problems import RULES, Problem, planted, scaled_paper_law
 from study import Cell, arguments, cells, markdown, report, run, versions
 
-from occamscope.laws.choose import ChoiceSettings, choose_law, validation_columns
-from occamscope.laws.equivalence import same_structure
-from occamscope.laws.expression import Expression, parse
-from occamscope.laws.tree import call, walk
+from occamscope.laws.choice.choose import ChoiceSettings, choose_law, validation_columns
+from occamscope.laws.expressions.equivalence import same_structure
+from occamscope.laws.expressions.expression import Expression, parse
+from occamscope.laws.expressions.tree import call, walk
 
 SECONDS, SEEDS, ROWS, LARGEST = 60.0, 10, 2_000, 20
 POLYNOMIAL = ("+", "-", "*", "square")

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from occamscope.laws.expression import Expression, parse
-from occamscope.laws.tree import Node, call, constant, variable
+from occamscope.laws.expressions.expression import Expression, parse
+from occamscope.laws.expressions.tree import Node, call, constant, variable
 
 NAMES = tuple(f"x{k}" for k in range(4))
 BINARY, UNARY = ("+", "-", "*", "/"), ("square", "exp", "tanh", "sqrt", "log", "abs", "neg")

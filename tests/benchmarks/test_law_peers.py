@@ -8,7 +8,7 @@ import problems
 import pytest
 from counting import operon_length
 
-from occamscope.laws.expression import Expression
+from occamscope.laws.expressions.expression import Expression
 
 OPERATORS = ("+", "-", "*", "/", "square", "exp", "tanh", "sqrt", "log", "sin", "cos", "abs")
 

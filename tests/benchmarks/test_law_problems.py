@@ -4,7 +4,7 @@ import numpy as np
 import problems
 import pytest
 
-from occamscope.laws.expression import parse
+from occamscope.laws.expressions.expression import parse
 
 # Of each task with seed 0: a weighted sum of X, one of y, one of y_test, and how many
 # training labels (or targets) are above 0. Equal bit by bit to the first measurements' data.

@@ -2,7 +2,7 @@
 
 import pytest
 
-from occamscope.laws.expression import parse
+from occamscope.laws.expressions.expression import parse
 
 recovery = pytest.importorskip("recovery")
 

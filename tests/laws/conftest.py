@@ -20,7 +20,7 @@ def kernels():
     from occamscope.laws.evolution import evaluation, mutation, problem, programs, rng
     from occamscope.laws.evolution.grammar import new_grammar
     from occamscope.laws.evolution.operators import BLOCK
-    from occamscope.laws.expression import parse
+    from occamscope.laws.expressions.expression import parse
     from occamscope.laws.spec import SearchSpec
 
     def make_problem(n=300, loss="mse", free_scale=False, seed=0, weight=None):

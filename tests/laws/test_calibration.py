@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from occamscope.errors import InputError
-from occamscope.laws.calibration import Platt, fit_platt, reliability
+from occamscope.laws.choice.calibration import Platt, fit_platt, reliability
 
 
 def test_platt_finds_the_sigmoid_that_made_the_labels():

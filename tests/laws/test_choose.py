@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 
 from occamscope.errors import InputError
-from occamscope.laws.choose import (
+from occamscope.laws.choice.choose import (
     ChoiceSettings,
     balanced_standard_error,
     choose_law,

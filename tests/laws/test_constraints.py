@@ -4,7 +4,7 @@ from scipy.optimize import linprog
 
 from occamscope.errors import InputError
 from occamscope.laws.constraints import complexity_of, violation
-from occamscope.laws.expression import parse
+from occamscope.laws.expressions.expression import parse
 from occamscope.laws.loss import fit_output_affine, mean_loss
 from occamscope.laws.spec import SearchSpec
 

@@ -3,11 +3,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from occamscope.laws import tree
-from occamscope.laws.decision import decision_core, decision_law
-from occamscope.laws.expression import Expression, parse
-from occamscope.laws.rounding import value_and_error
-from occamscope.laws.tree import call, constant, variable
+from occamscope.laws.expressions import tree
+from occamscope.laws.expressions.decision import decision_core, decision_law
+from occamscope.laws.expressions.expression import Expression, parse
+from occamscope.laws.expressions.rounding import value_and_error
+from occamscope.laws.expressions.tree import call, constant, variable
 
 NAMES = ("z0", "z1", "z2")
 X = np.random.default_rng(0).normal(size=(60, 3))

@@ -4,9 +4,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from occamscope.errors import InputError
-from occamscope.laws import tree
-from occamscope.laws.derivatives import Tape, values_and_jacobian, with_constants
-from occamscope.laws.expression import Expression, parse
+from occamscope.laws.expressions import tree
+from occamscope.laws.expressions.derivatives import Tape, values_and_jacobian, with_constants
+from occamscope.laws.expressions.expression import Expression, parse
 
 NAMES = ("z0", "z1", "z2")
 X = np.random.default_rng(0).normal(size=(50, 3))

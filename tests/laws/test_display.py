@@ -17,7 +17,7 @@ from occamscope.laws.display import (
     shorten,
     wrap_law,
 )
-from occamscope.laws.expression import parse
+from occamscope.laws.expressions.expression import parse
 from occamscope.laws.front import Front
 
 NAMES = ("z0", "z1", "z12")

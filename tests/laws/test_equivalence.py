@@ -7,18 +7,18 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from occamscope.errors import InputError
-from occamscope.laws import tree
-from occamscope.laws.equivalence import (
+from occamscope.laws.expressions import tree
+from occamscope.laws.expressions.equivalence import (
     compare,
     effective_variables,
     same_structure,
     structure,
     terms_of,
 )
-from occamscope.laws.expression import Expression, parse
-from occamscope.laws.monomials import NormalFormError
-from occamscope.laws.normal_form import normal_form
-from occamscope.laws.tree import call, constant, power, variable
+from occamscope.laws.expressions.expression import Expression, parse
+from occamscope.laws.expressions.monomials import NormalFormError
+from occamscope.laws.expressions.normal_form import normal_form
+from occamscope.laws.expressions.tree import call, constant, power, variable
 
 NAMES = tuple(f"z{i}" for i in range(6))
 X = np.random.default_rng(5).normal(size=(50, 6))
@@ -296,8 +296,8 @@ def test_a_law_too_large_to_multiply_out_is_compared_all_the_same():
 
 def test_structures_need_no_sympy():
     code = (
-        "import sys; from occamscope.laws.equivalence import structure;"
-        "from occamscope.laws.expression import parse;"
+        "import sys; from occamscope.laws.expressions.equivalence import structure;"
+        "from occamscope.laws.expressions.expression import parse;"
         "print(structure(parse('z1*exp(z1)', ['z1'])));"
         "assert not {'sympy', 'scipy', 'numba', 'torch', 'sklearn'} & set(sys.modules)"
     )

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from occamscope.errors import InputError
-from occamscope.laws.estimator_data import hold_out
+from occamscope.laws.estimators.data import hold_out
 
 FRACTIONS = st.floats(0.01, 0.5)
 

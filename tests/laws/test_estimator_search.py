@@ -8,7 +8,8 @@ import pytest
 from sklearn.exceptions import ConvergenceWarning
 
 from occamscope.errors import InputError
-from occamscope.laws import LawClassifier, LawRegressor, estimator_search
+from occamscope.laws import LawClassifier, LawRegressor
+from occamscope.laws.estimators import search as estimator_search
 from occamscope.laws.progress import SearchProgress
 from occamscope.store import search_states
 

@@ -18,11 +18,11 @@ from occamscope.laws import (
     LawClassifier,
     LawRegressor,
     SearchSpec,
-    estimator_search,
     several,
 )
+from occamscope.laws.choice.selection import select
+from occamscope.laws.estimators import search as estimator_search
 from occamscope.laws.front import Front
-from occamscope.laws.selection import select
 from occamscope.store.search_states import read_search_state
 
 SMALL = {"evaluations": 4000, "islands": 3, "population": 20, "maxsize": 9}
@@ -148,7 +148,7 @@ def test_probabilities_are_calibrated_on_held_out_rows():
 
 def test_the_examples_of_the_docstrings_are_true():
     for name in ("classifier", "regressor"):
-        module = importlib.import_module(f"occamscope.laws.{name}")
+        module = importlib.import_module(f"occamscope.laws.estimators.{name}")
         failed, tried = doctest.testmod(module)
         assert tried > 4 and failed == 0
 

@@ -5,7 +5,7 @@ import pytest
 
 from occamscope.errors import InputError
 from occamscope.laws.evolution.programs import absorb_output, to_expression, to_program
-from occamscope.laws.expression import parse
+from occamscope.laws.expressions.expression import parse
 
 
 def test_round_trip_keeps_the_tree(kernels):

@@ -6,7 +6,7 @@ import pytest
 from occamscope.laws.evolution.evaluation import program_loss
 from occamscope.laws.evolution.problem import copy_problem, pack_problem
 from occamscope.laws.evolution.programs import absorb_output
-from occamscope.laws.expression import parse
+from occamscope.laws.expressions.expression import parse
 from occamscope.laws.loss import MARGIN_LOSSES, fit_output_affine, fit_output_scale, mean_loss
 
 NAMES = ("z0", "z1", "z2")

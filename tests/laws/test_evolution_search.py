@@ -12,7 +12,7 @@ from occamscope.errors import InputError
 from occamscope.laws.control import SearchControl
 from occamscope.laws.evolution.columns import restrict, useful_columns
 from occamscope.laws.evolution.engine import EvolutionEngine
-from occamscope.laws.expression import parse
+from occamscope.laws.expressions.expression import parse
 from occamscope.laws.spec import SearchSpec
 
 NAMES = ["a", "b", "c", "d"]

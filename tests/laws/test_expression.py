@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from occamscope.errors import InputError
-from occamscope.laws import tree
-from occamscope.laws.expression import Expression, parse
+from occamscope.laws.expressions import tree
+from occamscope.laws.expressions.expression import Expression, parse
 
 NAMES = tuple(f"z{i}" for i in range(32))
 FEW = ("z3", "z17", "z29")

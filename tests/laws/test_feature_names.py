@@ -7,9 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from occamscope.errors import InputError
-from occamscope.laws.expression import parse
-from occamscope.laws.feature_names import FeatureNames, upright
-from occamscope.laws.parser import check_names
+from occamscope.laws.estimators.feature_names import FeatureNames, upright
+from occamscope.laws.expressions.expression import parse
+from occamscope.laws.expressions.parser import check_names
 
 
 def test_identifiers_stay_as_they_are():

@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from occamscope.errors import InputError
-from occamscope.laws.expression import parse
+from occamscope.laws.expressions.expression import parse
 from occamscope.laws.front import (
     COLUMNS,
     LOSS_FLOOR,

@@ -3,8 +3,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from occamscope.laws.expression import parse
-from occamscope.laws.hall_of_fame import julia_numbers, read_hall_of_fame
+from occamscope.laws.expressions.expression import parse
+from occamscope.laws.pysr.hall_of_fame import julia_numbers, read_hall_of_fame
 
 GOOD = 'Complexity,Loss,Equation\n1,0.9,"x0"\n3,0.25,"x0 - -1.5"\n'
 quick = settings(derandomize=True, max_examples=200, deadline=None)

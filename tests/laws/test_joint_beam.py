@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from scipy.optimize import minimize_scalar
 
-from occamscope.laws.expression import parse
-from occamscope.laws.joint_beam import (
+from occamscope.laws.expressions.expression import parse
+from occamscope.laws.joint.beam import (
     NONE,
     Beam,
     Candidates,
@@ -15,8 +15,8 @@ from occamscope.laws.joint_beam import (
     shifted,
     structure,
 )
-from occamscope.laws.joint_fit import JointLaw, JointProblem, without_laws
-from occamscope.laws.softmax import cross_entropy, log_priors, softmax
+from occamscope.laws.joint.fit import JointLaw, JointProblem, without_laws
+from occamscope.laws.joint.softmax import cross_entropy, log_priors, softmax
 from occamscope.laws.spec import SearchSpec
 
 NAMES = ("z0", "z1", "z2")

@@ -2,10 +2,10 @@ import numpy as np
 import pytest
 from scipy.optimize import minimize
 
-from occamscope.laws.expression import parse
-from occamscope.laws.joint_fit import JointLaw, JointProblem, stratified_rows, without_laws
-from occamscope.laws.refit import refit
-from occamscope.laws.softmax import cross_entropy, log_priors, rest_values, softmax
+from occamscope.laws.choice.refit import refit
+from occamscope.laws.expressions.expression import parse
+from occamscope.laws.joint.fit import JointLaw, JointProblem, stratified_rows, without_laws
+from occamscope.laws.joint.softmax import cross_entropy, log_priors, rest_values, softmax
 from occamscope.laws.spec import SearchSpec
 
 NAMES = ("z0", "z1", "z2")
@@ -34,7 +34,7 @@ def joint(*texts, scales=None, offsets=None):
 def with_parameters(start, theta):
     """Put a vector of parameters, in the order of `JointProblem.model`, into a joint law."""
     theta, laws, scales = list(theta), [], []
-    from occamscope.laws.derivatives import with_constants
+    from occamscope.laws.expressions.derivatives import with_constants
 
     for law in start.laws:
         if law is None:

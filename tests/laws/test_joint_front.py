@@ -6,10 +6,10 @@ from matplotlib.mathtext import MathTextParser
 
 from occamscope.errors import InputError
 from occamscope.laws.display import format_front
-from occamscope.laws.expression import parse
-from occamscope.laws.joint_fit import JointLaw
-from occamscope.laws.joint_front import JOINT_COLUMNS, JointFront
-from occamscope.laws.softmax import cross_entropy, softmax
+from occamscope.laws.expressions.expression import parse
+from occamscope.laws.joint.fit import JointLaw
+from occamscope.laws.joint.front import JOINT_COLUMNS, JointFront
+from occamscope.laws.joint.softmax import cross_entropy, softmax
 from occamscope.laws.spec import SearchSpec
 
 NAMES = ("z0", "z1")

@@ -3,8 +3,8 @@ import pandas as pd
 import pytest
 
 from occamscope.errors import InputError
+from occamscope.laws.choice.merging import merge_laws
 from occamscope.laws.front import Front
-from occamscope.laws.merging import merge_laws
 from occamscope.laws.spec import SearchSpec
 
 NAMES = ("z0", "z1", "z2")

@@ -7,13 +7,13 @@ import pandas as pd
 import pytest
 
 from occamscope.errors import InputError
+from occamscope.laws.choice.refit import refit
 from occamscope.laws.control import SearchControl, SearchState, Snapshot
-from occamscope.laws.expression import parse
+from occamscope.laws.expressions.expression import parse
 from occamscope.laws.front import Front
-from occamscope.laws.joint_beam import Beam
-from occamscope.laws.multiclass import fit_multiclass
-from occamscope.laws.refit import refit
-from occamscope.laws.softmax import cross_entropy, log_priors, softmax
+from occamscope.laws.joint.beam import Beam
+from occamscope.laws.joint.multiclass import fit_multiclass
+from occamscope.laws.joint.softmax import cross_entropy, log_priors, softmax
 from occamscope.laws.spec import SearchSpec
 
 NAMES = ("z0", "z1", "z2", "z3")

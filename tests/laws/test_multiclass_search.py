@@ -8,9 +8,9 @@ from sklearn.datasets import load_digits, load_iris, load_wine
 
 from occamscope.laws.control import SearchControl
 from occamscope.laws.engines import get_engine
-from occamscope.laws.joint_front import JointFront
-from occamscope.laws.multiclass import fit_multiclass
-from occamscope.laws.softmax import cross_entropy, softmax
+from occamscope.laws.joint.front import JointFront
+from occamscope.laws.joint.multiclass import fit_multiclass
+from occamscope.laws.joint.softmax import cross_entropy, softmax
 from occamscope.laws.spec import SearchSpec
 
 

@@ -7,12 +7,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from occamscope.laws import tree
-from occamscope.laws.expression import Expression, parse
-from occamscope.laws.monomials import ONE, NormalFormError, difference, join, ordered, skeleton
-from occamscope.laws.normal_form import normal_form
-from occamscope.laws.rounding import value_and_error
-from occamscope.laws.tree import call, constant, variable
+from occamscope.laws.expressions import tree
+from occamscope.laws.expressions.expression import Expression, parse
+from occamscope.laws.expressions.monomials import (
+    ONE,
+    NormalFormError,
+    difference,
+    join,
+    ordered,
+    skeleton,
+)
+from occamscope.laws.expressions.normal_form import normal_form
+from occamscope.laws.expressions.rounding import value_and_error
+from occamscope.laws.expressions.tree import call, constant, variable
 
 NAMES = ("x", "y", "z")
 OPERATORS = ("+", "-", "*", "/", "square", "cube", "exp", "log", "sqrt", "abs", "neg", "tanh",

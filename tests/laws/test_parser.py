@@ -3,9 +3,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from occamscope.errors import InputError
-from occamscope.laws.expression import parse
-from occamscope.laws.parser import check_names, parse_tree
-from occamscope.laws.tree import call, constant, power, variable
+from occamscope.laws.expressions.expression import parse
+from occamscope.laws.expressions.parser import check_names, parse_tree
+from occamscope.laws.expressions.tree import call, constant, power, variable
 
 NAMES = ("z1", "z2", "z3")
 Z1, Z2 = variable("z1"), variable("z2")

@@ -12,14 +12,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from occamscope.errors import InputError
-from occamscope.laws import tree
 from occamscope.laws.constraints import complexity_of, violation
-from occamscope.laws.derivatives import values_and_jacobian
-from occamscope.laws.equivalence import compare, structure
-from occamscope.laws.expression import Expression, parse
+from occamscope.laws.expressions import tree
+from occamscope.laws.expressions.derivatives import values_and_jacobian
+from occamscope.laws.expressions.equivalence import compare, structure
+from occamscope.laws.expressions.expression import Expression, parse
+from occamscope.laws.expressions.parser import FUNCTIONS, MAX_DEPTH, MAX_LENGTH, MAX_TOKENS
+from occamscope.laws.expressions.rounding import value_and_error
 from occamscope.laws.front import Front
-from occamscope.laws.parser import FUNCTIONS, MAX_DEPTH, MAX_LENGTH, MAX_TOKENS
-from occamscope.laws.rounding import value_and_error
 from occamscope.laws.spec import SearchSpec
 
 NAMES = ("z1", "z2", "z_3")

@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 
 from occamscope.errors import InputError
-from occamscope.laws.expression import parse
+from occamscope.laws.expressions.expression import parse
+from occamscope.laws.expressions.tree import SEARCH_OPERATORS
 from occamscope.laws.loss import LOSSES
-from occamscope.laws.pysr_arguments import (
+from occamscope.laws.pysr.arguments import (
     JULIA_LOSSES,
     iterations_for,
     julia_text,
@@ -17,9 +18,8 @@ from occamscope.laws.pysr_arguments import (
     takes_guess,
     turned_products,
 )
-from occamscope.laws.pysr_worker import read_arguments
+from occamscope.laws.pysr.worker import read_arguments
 from occamscope.laws.spec import SearchSpec
-from occamscope.laws.tree import SEARCH_OPERATORS
 
 NAMES = ("a", "b", "c")
 FULL = SearchSpec(

@@ -18,9 +18,9 @@ from occamscope.laws.constraints import violation
 from occamscope.laws.control import SearchControl
 from occamscope.laws.engines import EngineError
 from occamscope.laws.front import Front
-from occamscope.laws.hall_of_fame import hall_of_fame_path
 from occamscope.laws.loss import mean_loss
-from occamscope.laws.pysr_engine import INSTALL_COMMANDS, PySREngine
+from occamscope.laws.pysr.engine import INSTALL_COMMANDS, PySREngine
+from occamscope.laws.pysr.hall_of_fame import hall_of_fame_path
 from occamscope.laws.spec import SearchSpec
 
 HERE = Path(__file__).parent
@@ -249,7 +249,7 @@ def test_an_interrupt_that_pysr_took_itself_is_told(stand_in):
 def caller(run_folder, tmp_path):
     """Start a process that searches without an end, and wait for its first laws."""
     code = (
-        "import numpy as np; from occamscope.laws.pysr_engine import PySREngine;"
+        "import numpy as np; from occamscope.laws.pysr.engine import PySREngine;"
         "from occamscope.laws.spec import SearchSpec; y = np.tile([-1.0, 1.0], 60);"
         f"front = PySREngine(run_folder={str(run_folder)!r}, poll_s=0.05)"
         ".fit(np.c_[y, y], y, SearchSpec(), ['S', 'z17']);"

@@ -10,12 +10,12 @@ import pytest
 from occamscope.laws.constraints import violation
 from occamscope.laws.control import SearchControl
 from occamscope.laws.engines import EngineError
-from occamscope.laws.expression import parse
-from occamscope.laws.hall_of_fame import hall_of_fame_path, read_hall_of_fame
-from occamscope.laws.pysr_engine import PySREngine
+from occamscope.laws.expressions.expression import parse
+from occamscope.laws.expressions.tree import SEARCH_OPERATORS
+from occamscope.laws.pysr.engine import PySREngine
+from occamscope.laws.pysr.hall_of_fame import hall_of_fame_path, read_hall_of_fame
 from occamscope.laws.several import search_several
 from occamscope.laws.spec import SearchSpec
-from occamscope.laws.tree import SEARCH_OPERATORS
 
 pytestmark = pytest.mark.pysr
 
@@ -90,7 +90,7 @@ def test_pysr_keeps_to_the_constraints_by_itself(tmp_path):
     rows = read_hall_of_fame(hall_of_fame_path(tmp_path))
     relaxed = replace(CONSTRAINED, max_constant=1e30)
     from occamscope.laws.constraints import complexity_of
-    from occamscope.laws.pysr_arguments import turned_products
+    from occamscope.laws.pysr.arguments import turned_products
 
     for row in rows:
         law = turned_products(parse(row.equation, ("x0", "x1", "x2")), CONSTRAINED)
@@ -157,7 +157,7 @@ def test_ctrl_c_returns_the_front_and_it_is_resumed_by_guesses(tmp_path):
 
 
 def test_what_julia_refuses_is_shown():
-    from occamscope.laws import pysr_arguments
+    from occamscope.laws.pysr import arguments as pysr_arguments
 
     losses = dict(pysr_arguments.JULIA_LOSSES)
     pysr_arguments.JULIA_LOSSES["hinge"] = "NoSuchLoss()"

@@ -9,7 +9,7 @@ import pytest
 
 from occamscope.laws.control import SearchControl
 from occamscope.laws.engines import EngineError
-from occamscope.laws.pysr_engine import PySREngine
+from occamscope.laws.pysr.engine import PySREngine
 from occamscope.laws.spec import SearchSpec
 
 pytestmark = pytest.mark.skipif(find_spec("pysr") is None, reason="PySR is not installed")
@@ -75,6 +75,6 @@ def test_pysr_takes_the_defaults(engine):
 
 
 def test_what_pysr_refuses_is_shown(engine, monkeypatch):
-    monkeypatch.setattr("occamscope.laws.pysr_arguments.LEAST_MAXSIZE", 3)
+    monkeypatch.setattr("occamscope.laws.pysr.arguments.LEAST_MAXSIZE", 3)
     with pytest.raises(EngineError, match="PySR requires a maxsize of at least 7"):
         engine.fit(X, Y, SearchSpec(maxsize=3), NAMES)

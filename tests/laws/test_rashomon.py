@@ -5,8 +5,8 @@ import pandas as pd
 import pytest
 
 from occamscope.errors import InputError
-from occamscope.laws.expression import parse
-from occamscope.laws.rashomon import RashomonSettings, off_data, rashomon_set
+from occamscope.laws.choice.rashomon import RashomonSettings, off_data, rashomon_set
+from occamscope.laws.expressions.expression import parse
 
 NAMES = ("z0", "z1", "z2", "z3")
 RNG = np.random.default_rng(1)

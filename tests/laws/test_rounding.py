@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from occamscope.laws.expression import parse
-from occamscope.laws.rounding import value_and_error
+from occamscope.laws.expressions.expression import parse
+from occamscope.laws.expressions.rounding import value_and_error
 
 NAMES = ("x", "y")
 

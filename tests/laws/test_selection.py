@@ -3,18 +3,18 @@ import pandas as pd
 import pytest
 
 from occamscope.errors import InputError
-from occamscope.laws.front import Front
-from occamscope.laws.loss import LOSSES, elementwise_loss
-from occamscope.laws.refit import refit
-from occamscope.laws.selection import (
+from occamscope.laws.choice.refit import refit
+from occamscope.laws.choice.selection import (
     cross_validate,
     deal_folds,
     pick_by_losses,
     select,
     select_by_cross_validation,
 )
+from occamscope.laws.choice.validation import add_validation
+from occamscope.laws.front import Front
+from occamscope.laws.loss import LOSSES, elementwise_loss
 from occamscope.laws.spec import SearchSpec
-from occamscope.laws.validation import add_validation
 
 NAMES = ("a", "b")
 
@@ -43,7 +43,7 @@ def planted(loss, n=120, seed=0):
         "2.0*a + 0.7 + 0.01*b**3 + 0.01*a**3*b",
         "2.0*a + 0.7 + 0.01*b**3 + 0.01*a**3*b + 0.01*a**3*b**3 + 0.01*a**2*b**2 + 0.01*a**2*b",
     ]
-    from occamscope.laws.expression import parse
+    from occamscope.laws.expressions.expression import parse
 
     fitted = [refit(parse(text, NAMES), X, y, spec).law for text in texts]
     return Front.from_expressions(fitted, X, y, spec, NAMES, engine="test"), X, y, spec

@@ -10,7 +10,7 @@ from occamscope.errors import InputError
 from occamscope.laws.control import SearchControl, SearchState
 from occamscope.laws.engines import EngineError
 from occamscope.laws.front import COLUMNS, Front, merge_fronts
-from occamscope.laws.pysr_engine import INSTALL_COMMANDS, PySREngine
+from occamscope.laws.pysr.engine import INSTALL_COMMANDS, PySREngine
 from occamscope.laws.several import joint_front, ready_engines, search_several
 from occamscope.laws.spec import SearchSpec
 

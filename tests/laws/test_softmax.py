@@ -4,8 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.special import log_softmax
 
-from occamscope.laws.loss import mean_loss
-from occamscope.laws.softmax import (
+from occamscope.laws.joint.softmax import (
     TEMPERATURE_RANGE,
     cross_entropy,
     fit_temperature,
@@ -14,6 +13,7 @@ from occamscope.laws.softmax import (
     rest_values,
     softmax,
 )
+from occamscope.laws.loss import mean_loss
 
 RNG = np.random.default_rng(0)
 Y = RNG.integers(0, 3, 200)

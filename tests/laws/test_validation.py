@@ -6,9 +6,8 @@ from hypothesis import strategies as st
 from sklearn.metrics import balanced_accuracy_score, r2_score
 
 from occamscope.errors import InputError
-from occamscope.laws.choose import validation_columns
-from occamscope.laws.loss import LOSSES, mean_loss
-from occamscope.laws.validation import (
+from occamscope.laws.choice.choose import validation_columns
+from occamscope.laws.choice.validation import (
     CLASS_COLUMNS,
     NUMBER_COLUMNS,
     add_validation,
@@ -17,6 +16,7 @@ from occamscope.laws.validation import (
     simplest_within,
     standard_error,
 )
+from occamscope.laws.loss import LOSSES, mean_loss
 
 NAMES = ("z0", "z1")
 RNG = np.random.default_rng(0)

@@ -4,8 +4,8 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from occamscope.errors import InputError
-from occamscope.laws.expression import parse
-from occamscope.laws.why import explain, factors
+from occamscope.laws.choice.why import explain, factors
+from occamscope.laws.expressions.expression import parse
 
 NAMES = ("x", "y", "z")
 ROW = (1.0, 2.0, -0.5)

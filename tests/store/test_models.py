@@ -12,7 +12,7 @@ from occamscope.classifiers.cnn import cnn_logits
 from occamscope.classifiers.cnn_model import CNN, CNNSettings
 from occamscope.classifiers.ensemble import TrainedEnsemble, logits
 from occamscope.errors import InputError
-from occamscope.laws.expression import parse
+from occamscope.laws.expressions.expression import parse
 from occamscope.representation.codes import decode_codes, encode_images
 from occamscope.representation.tcvae import TCVAE, NetworkSettings
 from occamscope.store.cnns import read_cnn, write_cnn

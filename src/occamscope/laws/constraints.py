@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from occamscope.laws.expression import Expression
+from occamscope.laws.expressions.expression import Expression
+from occamscope.laws.expressions.tree import CONSTANT, POWER, VARIABLE, Node, walk
 from occamscope.laws.spec import SearchSpec
-from occamscope.laws.tree import CONSTANT, POWER, VARIABLE, Node, walk
 
 
 def complexity_of(law: Expression, spec: SearchSpec) -> int:

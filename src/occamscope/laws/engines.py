@@ -16,7 +16,7 @@ from occamscope.laws.spec import SearchSpec
 # Loaded on demand: numba compiles, PySR needs Julia.
 ENGINES = {
     "evolution": ("occamscope.laws.evolution.engine", "EvolutionEngine"),
-    "pysr": ("occamscope.laws.pysr_engine", "PySREngine"),
+    "pysr": ("occamscope.laws.pysr.engine", "PySREngine"),
 }
 
 

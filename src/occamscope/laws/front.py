@@ -12,7 +12,8 @@ from numpy.typing import ArrayLike, NDArray
 from occamscope.errors import InputError
 from occamscope.laws.constraints import complexity_of, violation
 from occamscope.laws.display import front_html, front_text
-from occamscope.laws.expression import Expression, parse
+from occamscope.laws.expressions.expression import Expression, parse
+from occamscope.laws.expressions.parser import MAX_DEPTH, check_names
 from occamscope.laws.loss import (
     check_targets,
     check_weights,
@@ -20,7 +21,6 @@ from occamscope.laws.loss import (
     fit_output_scale,
     mean_loss,
 )
-from occamscope.laws.parser import MAX_DEPTH, check_names
 from occamscope.laws.spec import SearchSpec
 
 COLUMNS = (

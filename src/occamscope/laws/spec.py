@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from difflib import get_close_matches
 
 from occamscope.errors import InputError
+from occamscope.laws.expressions.tree import SEARCH_OPERATORS
 from occamscope.laws.loss import LOSSES, MARGIN_LOSSES
-from occamscope.laws.tree import SEARCH_OPERATORS
 
 # Division, exp and tanh let a search lower the hinge through poles and saturation; dropping
 # division cost no accuracy in our trials, so the default set is polynomial.

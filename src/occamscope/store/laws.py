@@ -13,7 +13,7 @@ from typing import Any
 
 import pandas as pd
 
-from occamscope.laws.expression import Expression, parse
+from occamscope.laws.expressions.expression import Expression, parse
 from occamscope.store.tables import read_json
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from occamscope.errors import InputError
-from occamscope.laws.expression import Expression
+from occamscope.laws.expressions.expression import Expression
 from occamscope.laws.spec import SearchSpec
 
 

@@ -20,7 +20,7 @@ from occamscope.laws.evolution.operators import BLOCK
 from occamscope.laws.evolution.problem import Problem, pack_problem
 from occamscope.laws.evolution.schedule import Schedule
 from occamscope.laws.evolution.search import Migration, Search
-from occamscope.laws.expression import Expression, parse
+from occamscope.laws.expressions.expression import Expression, parse
 from occamscope.laws.front import Front, check_data
 from occamscope.laws.loss import check_weights, fit_output_scale, mean_loss
 from occamscope.laws.spec import SearchSpec

@@ -10,9 +10,17 @@ from numpy.typing import NDArray
 
 from occamscope.errors import InputError
 from occamscope.laws.evolution.tokens import CODES, CONSTANT, FIRST_BINARY, FIRST_VARIABLE, NAMES
-from occamscope.laws.expression import Expression
-from occamscope.laws.tree import CONSTANT as CONSTANT_KIND
-from occamscope.laws.tree import POWER, VARIABLE, Node, call, complexity, constant, variable
+from occamscope.laws.expressions.expression import Expression
+from occamscope.laws.expressions.tree import CONSTANT as CONSTANT_KIND
+from occamscope.laws.expressions.tree import (
+    POWER,
+    VARIABLE,
+    Node,
+    call,
+    complexity,
+    constant,
+    variable,
+)
 
 
 def to_expression(

@@ -35,7 +35,7 @@ from occamscope.laws.evolution.problem import Problem, copy_problem
 from occamscope.laws.evolution.programs import absorb_output, to_expression, to_program
 from occamscope.laws.evolution.rng import new_stream
 from occamscope.laws.evolution.schedule import Schedule, Scratch, new_scratch
-from occamscope.laws.expression import Expression
+from occamscope.laws.expressions.expression import Expression
 from occamscope.laws.spec import SearchSpec
 
 # The frequencies of complexities forget: they are kept at about so many members.

@@ -1,0 +1,1 @@
+"""Which law to take of those found, and what the others say."""

@@ -1,0 +1,1 @@
+"""Laws as expressions: read, print, evaluate, compare."""

@@ -1,0 +1,1 @@
+"""Laws of more than two classes, fitted together."""

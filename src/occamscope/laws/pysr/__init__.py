@@ -1,0 +1,1 @@
+"""PySR behind the protocol of the engines."""
