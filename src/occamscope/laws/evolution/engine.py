@@ -31,9 +31,9 @@ _REPORTS = 20
 
 
 def warm_up(progress: Progress | None = None) -> None:
-    """Load the kernels from the cache, or compile them: once per machine, about 15 s."""
+    """Load the kernels from the cache, or compile them: once per machine, about 20 s."""
     if progress and not compiled_before():
-        progress("laws: compiling the search kernels, once on this machine (about 15 s)")
+        progress("laws: compiling the search kernels, once on this machine (about 20 s)")
     prepare_kernels()
 
 
