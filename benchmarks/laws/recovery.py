@@ -2,7 +2,7 @@
 
     python benchmarks/laws/recovery.py --jobs 2
 
-2,000 rows, 2-3 % of the labels turned, 60 processor seconds, one thread, ten seeds, laws of at
+2,000 rows, 2-3 % of the labels turned, 30 processor seconds, one thread, ten seeds, laws of at
 most 20 nodes, operators + - * square (for gate tanh and exp too, but no function of a function
 other than exp of a square: else tanh(z17**2) and tanh(z17)**2 pass for exp(-z17**2), and a tanh
 around the whole law lowers every loss). Our engine searches under the ramp loss: under the
@@ -30,7 +30,7 @@ from occamscope.laws.expressions.equivalence import same_structure
 from occamscope.laws.expressions.expression import Expression, parse
 from occamscope.laws.expressions.tree import call, walk
 
-SECONDS, SEEDS, ROWS, LARGEST = 60.0, 10, 2_000, 20
+SECONDS, SEEDS, ROWS, LARGEST = 30.0, 10, 2_000, 20
 POLYNOMIAL = ("+", "-", "*", "square")
 # (rule, unit of the features, operators) of each task, and on how many of 10 seeds it is due.
 TASKS = {

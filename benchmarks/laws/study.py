@@ -38,7 +38,7 @@ def arguments(question: str) -> argparse.Namespace:
     """Read the options that all studies share."""
     parser = argparse.ArgumentParser(description=question)
     parser.add_argument("--quick", action="store_true", help="a few cells of a second or two")
-    parser.add_argument("--jobs", type=int, default=1, help="processes side by side")
+    parser.add_argument("--jobs", type=int, default=1, help="processes; 0 reports what is there")
     parser.add_argument("--engines", nargs="+", help="only these")
     parser.add_argument("--tasks", nargs="+", help="only these")
     parser.add_argument("--seeds", type=int, help="so many seeds instead of the study's")
@@ -80,13 +80,25 @@ def run(
     Parameters
     ----------
     work : function of a module's top level, called in a process of its own
+    jobs : so many processes; with 0 nothing is done that is not in the file
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     done = set()
     if path.exists():
         keys = pd.read_csv(path, dtype={"task": str})[list(Cell._fields)]
         done = {Cell(*row) for row in keys.itertuples(index=False)}
-    waiting = [cell for cell in cells if cell not in done]
+    if jobs:
+        _work_off(path, [cell for cell in cells if cell not in done], work, jobs)
+    rows = pd.read_csv(path, dtype={"task": str}).fillna({"law": ""})
+    wanted = set(cells)
+    keep = [Cell(*row) in wanted for row in rows[list(Cell._fields)].itertuples(index=False)]
+    return rows[keep].reset_index(drop=True)
+
+
+def _work_off(
+    path: Path, waiting: Sequence[Cell], work: Callable[[Cell], dict[str, Any]], jobs: int
+) -> None:
+    """Do the cells in processes of their own; append each row when it is done."""
     os.environ.update(dict.fromkeys(ONE_THREAD, "1"))
     context = multiprocessing.get_context("spawn")
     start = time.perf_counter()
@@ -105,10 +117,6 @@ def run(
             )
     finally:
         pool.shutdown(cancel_futures=True)
-    rows = pd.read_csv(path, dtype={"task": str}).fillna({"law": ""})
-    wanted = set(cells)
-    keep = [Cell(*row) in wanted for row in rows[list(Cell._fields)].itertuples(index=False)]
-    return rows[keep].reset_index(drop=True)
 
 
 def versions() -> str:

@@ -150,7 +150,7 @@ def test_an_indefinite_system_is_refused():
 def test_fitted_constants_are_the_least_squares_solution(kernels):
     X, y, packed = kernels.make_problem(900, "mse")
     token, constant = kernels.program("0.1*z0 + 0.1*z1*z2 + 0.1")
-    assert fit_constants(token, constant, len(token), packed, packed.rows, 10, 50.0)
+    assert fit_constants(token, constant, len(token), packed, packed.rows, 10, 50.0, np.inf)
     A = np.column_stack([X[:, 0], X[:, 1] * X[:, 2], np.ones(900)])
     expected = np.linalg.lstsq(A, y, rcond=None)[0]
     np.testing.assert_allclose(constant[token == 0], expected, atol=1e-4)
@@ -164,7 +164,7 @@ def test_fitting_constants_finds_the_planted_ones(kernels, loss, free_scale):
     packed = pack_problem(X, y, np.ones(4000), loss, free_scale, 40)
     token, constant = kernels.program("2*z0 + 2*z1 + 0.1")
     before, _, _ = program_loss(token, constant, len(token), packed, packed.rows, np.inf)
-    fit_constants(token, constant, len(token), packed, packed.rows, 40, 50.0)
+    fit_constants(token, constant, len(token), packed, packed.rows, 40, 50.0, np.inf)
     after, _, _ = program_loss(token, constant, len(token), packed, packed.rows, np.inf)
     c = constant[token == 0]
     np.testing.assert_allclose(c[1:] / c[0], [0.5, -0.8], atol=0.05)
@@ -175,11 +175,11 @@ def test_fitted_constants_stay_within_their_bound(kernels):
     X, _, _ = kernels.make_problem(500, "mse")
     packed = pack_problem(X, 100 * X[:, 0], np.ones(500), "mse", False, 40)
     token, constant = kernels.program("2*z0 + 0.5")
-    fit_constants(token, constant, len(token), packed, packed.rows, 10, 7.0)
+    fit_constants(token, constant, len(token), packed, packed.rows, 10, 7.0, np.inf)
     assert np.abs(constant).max() == 7.0
 
 
 def test_a_law_without_constants_is_left_alone(kernels):
     _, _, packed = kernels.make_problem(500, "hinge", True)
     token, constant = kernels.program("z0*z1")
-    assert not fit_constants(token, constant, len(token), packed, packed.rows, 10, 7.0)
+    assert not fit_constants(token, constant, len(token), packed, packed.rows, 10, 7.0, np.inf)

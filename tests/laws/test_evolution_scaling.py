@@ -86,14 +86,12 @@ def test_a_copy_for_another_thread_gives_the_same_losses(kernels):
 
 @pytest.mark.parametrize(
     ("text", "absorbed"),
-    [("z0 + 1.0", True), ("2.0*z0 - 3.0", True), ("z0*z1", False), ("1.0 - z0*z0", False)],
+    [("z0 + 1.0", False), ("2.0*z0 - 3.0", True), ("z0*z1", False), ("1.0 - z0*z0", False)],
 )
 def test_scale_and_offset_go_into_the_constants_where_they_can(text, absorbed):
     law = parse(text, NAMES)
     written = absorb_output(law, 2.0, 0.7, 50.0)
     X = np.random.default_rng(0).normal(size=(20, 3))
-    wanted = 2.0 * law.evaluate(X) + 0.7 if written != law else law.evaluate(X)
+    wanted = 2.0 * law.evaluate(X) + 0.7 if absorbed else law.evaluate(X)
     np.testing.assert_allclose(written.evaluate(X), wanted)
     assert written.complexity() == law.complexity()
-    if absorbed and text != "z0 + 1.0":
-        assert written != law

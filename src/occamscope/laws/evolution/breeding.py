@@ -45,6 +45,10 @@ from occamscope.laws.evolution.rng import below, uniform
 from occamscope.laws.evolution.schedule import SCHEDULE, SCRATCH
 from occamscope.laws.evolution.tokens import SQUARE, arity, constants_within, measure_sizes
 
+# Constants of a child are given up when they do not bring it near the loss at which it would
+# be of use: within this factor, for it is seen on a part of the rows.
+_AIM = 1.1
+
 
 @inlined
 def _cost(population: Any, i: int, schedule: Any) -> float:
@@ -66,6 +70,14 @@ def tournament(state: Any, population: Any, schedule: Any, crowd: Any, scratch: 
     while place < size - 1 and uniform(state) > schedule.first:
         place += 1
     entrant, value = scratch.entrant, scratch.value
+    if place == 0:  # most often: nothing needs to be sorted
+        winner, lowest = 0, np.inf
+        for _ in range(size):
+            i = below(state, len(population.length))
+            cost = _cost(population, i, schedule) * crowd[population.complexity[i]]
+            if cost <= lowest:
+                winner, lowest = i, cost
+        return winner
     for q in range(size):
         i = below(state, len(population.length))
         cost = _cost(population, i, schedule) * crowd[population.complexity[i]]
@@ -203,16 +215,16 @@ def mutate_once(
     ):
         return
     limit = _acceptable_loss(state, population, parent, complexity, schedule, frequency, heat)
+    budget = max(limit, hall.loss[complexity])
     # What grew by a function with its summands is nothing without the right constants.
     grown = m >= n + 3 and _has_function(tokens, m)
     if guided or grown or uniform(state) < schedule.fit_child:
         fit_constants(
             tokens, constants, m, problem, schedule.child_rows, schedule.child_steps,
-            schedule.largest,
+            schedule.largest, _AIM * budget * schedule.child_rows / problem.rows,
         )  # fmt: skip
     if not constants_within(tokens, constants, m, schedule.largest):
         return
-    budget = max(limit, hall.loss[complexity])
     loss, scale, offset = score(
         tokens, constants, m, complexity, problem, hall, budget, False, used
     )

@@ -27,8 +27,8 @@ _DAMPING, _RAISE, _LOWER, _FAILURES = 3e-2, 6.0, 0.3, 4
 # Hinge and mae are smoothed less with every step, down to a share of the problem's width.
 _SHARPEN, _SHARPEST = 0.8, 0.1
 # A law that is of no use yet would have an output scale of 0, from where no constant matters:
-# its values start at least this large (root mean square).
-_USEFUL = 0.3
+# its values start at least this large (mean absolute value).
+_USEFUL = 0.25
 # A step that gains less than this share of the loss is the last.
 _SMALL_GAIN = 1e-5
 
@@ -93,15 +93,16 @@ def _count_constants(tokens: Any, n: int) -> int:
 
 @kernel(FLOAT(PROBLEM, INT))
 def _size_of_margins(problem: Any, rows: int) -> float:
-    """Root mean square of a law's values, which `program_loss` has left as margins."""
-    total, _, second = sum_moments(problem, rows)
-    return max(np.sqrt(second / total), 1e-30)
+    """Mean absolute value of a law, whose values `program_loss` has left as margins."""
+    total, _, size = sum_moments(problem, rows)
+    return max(size / total, 1e-30)
 
 
-@kernel(FLAG(TOKENS, VALUES, INT, PROBLEM, INT, INT, FLOAT), allocates=True)
+@kernel(FLAG(TOKENS, VALUES, INT, PROBLEM, INT, INT, FLOAT, FLOAT), allocates=True)
 def fit_constants(
-    tokens: Any, constants: Any, n: int, problem: Any, rows: int, steps: int, largest: float
-) -> bool:
+    tokens: Any, constants: Any, n: int, problem: Any, rows: int, steps: int, largest: float,
+    aim: float,
+) -> bool:  # fmt: skip
     """Lower the loss on the first rows by changing the constants in place.
 
     Output scale and offset, if free, are fitted along with them, but not returned:
@@ -112,6 +113,7 @@ def fit_constants(
     rows : rows to use, whole blocks
     steps : most Gauss-Newton steps
     largest : bound on the absolute value of a constant
+    aim : give up when a step like the last one would not bring the loss down to this
 
     Returns
     -------
@@ -161,7 +163,8 @@ def fit_constants(
         improved = True
         damping *= _LOWER
         width = max(width * _SHARPEN, _SHARPEST * problem.smooth)
-        if before - loss < _SMALL_GAIN * before:
+        gain = before - loss
+        if gain < _SMALL_GAIN * before or loss - gain > aim:
             break
     if improved and moved and not loss < start:  # was the other scale worth it?
         improved = program_loss(tokens, best, n, problem, rows, start)[0] < start

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numba import types
 
+from occamscope.laws.evolution.affine_scaling import fit_affine
 from occamscope.laws.evolution.compilation import (
     ADDRESS,
     FLAG,
@@ -34,8 +35,8 @@ from occamscope.laws.evolution.operators import (
     pass_down_binary,
     pass_down_unary,
 )
-from occamscope.laws.evolution.problem import PROBLEM
-from occamscope.laws.evolution.scaling import fit_affine, fit_scale, write_margins
+from occamscope.laws.evolution.problem import LOGISTIC, PROBLEM
+from occamscope.laws.evolution.scaling import fit_scale, write_margins
 from occamscope.laws.evolution.tokens import (
     CONSTANT,
     FIRST_BINARY,
@@ -46,6 +47,9 @@ from occamscope.laws.evolution.tokens import (
 
 # Losses are sums of float32: a candidate this little above its budget is not turned away.
 _ROUNDING = 1.0 + 1e-5
+# The best scale of a part of the rows is sought if without any scale they would be so far above
+# the budget: a law must have a chance to be seen to fail there.
+_WORTH = 1.25
 
 
 @kernel(VOID(TOKENS, VALUES, INT, PROBLEM, INDICES, INDICES))
@@ -101,28 +105,32 @@ def loss_at_best_scale(
     """Smallest loss of s f over s > 0 on the first rows, and that s; infinite above the budget.
 
     The minimum over a part of the rows is a lower bound of that over all: it is compared with
-    the budget after 1, 4, 16, ... blocks.
+    the budget now and then.
     """
     left, slot = np.empty(n, np.int64), np.empty(n, np.int64)
     lay_out(tokens, constants, n, problem, left, slot)
     limit = budget * _ROUNDING
-    check, scale = BLOCK, 0.0
-    total, first, second = 0.0, 0.0, 0.0
+    check, scale, curve = BLOCK, 0.0, 0.0
+    at_zero = np.log(2.0) if problem.loss == LOGISTIC else 1.0
+    total, first, size = 0.0, 0.0, 0.0
     for row in range(0, rows, BLOCK):
         root = run_block(tokens, n, problem, left, slot, row)
-        w, wm, wmm = write_margins(problem, root, row)
+        w, wm, wa = write_margins(problem, root, row)
         total += w
         first += wm
-        second += wmm
-        if not second < np.inf:
+        size += wa
+        if not size < np.inf:
             return np.inf, 1.0
-        if row + BLOCK == check and check < rows:
-            moments = (total, first, second)
-            partial, scale = fit_scale(problem, check, moments, limit, limit, scale)
+        seen = row + BLOCK
+        if check <= seen < rows and at_zero * total > _WORTH * limit:
+            moments = (total, first, size)
+            partial, scale, curve = fit_scale(problem, seen, moments, limit, limit, scale, curve)
             if partial == np.inf:
                 return np.inf, 1.0
-            check *= 4
-    return fit_scale(problem, rows, (total, first, second), limit, -np.inf, scale)
+            check = seen + max(seen // 2, BLOCK)
+    moments = (total, first, size)
+    loss, scale, _ = fit_scale(problem, rows, moments, limit, -np.inf, scale, curve)
+    return loss, scale
 
 
 @kernel(TRIPLE(TOKENS, VALUES, INT, PROBLEM, INT, FLOAT), allocates=True)

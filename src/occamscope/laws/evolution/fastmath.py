@@ -23,7 +23,7 @@ ZERO, HALF, ONE, TWO, THREE = f4(0), f4(0.5), f4(1), f4(2), f4(3)
 _INFINITY, _NAN = f4(np.inf), f4(np.nan)
 # Added and subtracted again, it rounds a float32 to a whole number.
 _ROUND = f4(12582912.0)
-_LARGEST_EXPONENT, _SMALLEST_EXPONENT = f4(88.72283), f4(-87.3365)
+_LARGEST_EXPONENT, _SMALLEST_EXPONENT = f4(88.72283), f4(-86.6)
 _LOG2_E = f4(1.44269504088896341)
 # ln 2 and pi/2 in parts whose products with small whole numbers are exact.
 _LN2_HIGH, _LN2_LOW = f4(0.693359375), f4(-2.12194440e-4)
@@ -51,16 +51,6 @@ def _as_float(_context: Any, x: Any) -> Any:
         return builder.bitcast(args[0], context.get_value_type(types.float32))
 
     return types.float32(types.int32), generate
-
-
-@intrinsic
-def _truncate(_context: Any, x: Any) -> Any:
-    """Convert a float32 to int32."""
-
-    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        return builder.fptosi(args[0], context.get_value_type(types.int32))
-
-    return types.int32(types.float32), generate
 
 
 @intrinsic
@@ -122,18 +112,16 @@ _and, _or = _int_operation("and_"), _int_operation("or_")
 
 
 @inlined
-def _power_of_two(n: Any) -> Any:
-    """2**n for a whole n in the range of normal numbers."""
-    return _as_float(_shift_left(_add(n, i4(127)), i4(23)))
+def _rounded(x: Any) -> Any:
+    """Round to a whole number n, |n| < 2**22; returns n, and n in the low bits of an int32."""
+    shifted = x + _ROUND
+    return shifted - _ROUND, _as_int(shifted)
 
 
 @inlined
-def exp32(x: Any) -> Any:
-    """Exponential function; infinite above 88.7, 0 below -87.3."""
-    inside = select(x > _LARGEST_EXPONENT, _LARGEST_EXPONENT, x)
-    inside = select(inside < _SMALLEST_EXPONENT, _SMALLEST_EXPONENT, inside)
-    inside = select(x != x, ZERO, inside)
-    n = (inside * _LOG2_E + _ROUND) - _ROUND
+def _exp_of(inside: Any, lowered: int) -> Any:
+    """exp(x) / 2**lowered for an x where that is a normal number; nan for nan."""
+    n, bits = _rounded(inside * _LOG2_E)
     r = inside - n * _LN2_HIGH
     r = r - n * _LN2_LOW
     p = f4(1.9875691500e-4)
@@ -143,13 +131,39 @@ def exp32(x: Any) -> Any:
     p = p * r + f4(1.6666665459e-1)
     p = p * r + f4(5.0000001201e-1)
     p = p * (r * r) + r + ONE
-    # In two steps, because 2**n alone may be too large or too small.
-    whole = _truncate(n)
-    half = _shift_right(whole, i4(1))
-    value = p * _power_of_two(half) * _power_of_two(_subtract(whole, half))
-    value = select(x > _LARGEST_EXPONENT, _INFINITY, value)
-    value = select(x < _SMALLEST_EXPONENT, ZERO, value)
-    return select(x != x, x, value)
+    # What stands above the low bits is shifted out: this is 2**(n - lowered).
+    power = _as_float(_add(_shift_left(bits, i4(23)), i4((127 - lowered) << 23)))
+    return p * power
+
+
+@inlined
+def exp32(x: Any) -> Any:
+    """Exponential function; infinite above 88.7, 0 below -86.6."""
+    inside = select(x > _LARGEST_EXPONENT, _LARGEST_EXPONENT, x)
+    inside = select(inside < _SMALLEST_EXPONENT, _SMALLEST_EXPONENT, inside)
+    half = _exp_of(inside, 1)  # the largest powers of two are beyond float32
+    value = select(x > _LARGEST_EXPONENT, _INFINITY, half + half)
+    return select(x < _SMALLEST_EXPONENT, ZERO, value)
+
+
+@inlined
+def exp_negative32(x: Any) -> Any:
+    """Exponential function for x <= 0 (never less than 2e-38); cheaper than `exp32`."""
+    return _exp_of(select(x < _SMALLEST_EXPONENT, _SMALLEST_EXPONENT, x), 0)
+
+
+@inlined
+def log1p_unit32(x: Any) -> Any:
+    """log(1 + x) for x in [0, 1]: a Chebyshev fit of log(1 + x)/x, absolute error 2e-7."""
+    p = f4(5.253457929939032e-3)
+    p = p * x + f4(-2.958850748836994e-2)
+    p = p * x + f4(7.836166769266129e-2)
+    p = p * x + f4(-0.13674770295619965)
+    p = p * x + f4(0.19111430644989014)
+    p = p * x + f4(-0.24844369292259216)
+    p = p * x + f4(0.33319270610809326)
+    p = p * x + f4(-0.49999502301216125)
+    return x * (p * x + ONE)
 
 
 @inlined
@@ -182,11 +196,11 @@ def _sine_core(x: Any, quarter_turns: Any) -> Any:
     """Sine of x plus so many quarter turns."""
     defined = np.abs(x) < _LARGEST_ANGLE
     inside = select(defined, x, ZERO)
-    n = (inside * _TWO_OVER_PI + _ROUND) - _ROUND
+    n, bits = _rounded(inside * _TWO_OVER_PI)
     r = inside - n * _PI2_HIGH
     r = r - n * _PI2_MIDDLE
     r = r - n * _PI2_LOW
-    quadrant = _add(_truncate(n), quarter_turns)
+    quadrant = _add(bits, quarter_turns)
     z = r * r
     s = f4(-1.9515295891e-4) * z + f4(8.3321608736e-3)
     s = (s * z + f4(-1.6666654611e-1)) * z * r + r
@@ -213,7 +227,7 @@ def cos32(x: Any) -> Any:
 def tanh32(x: Any) -> Any:
     """Hyperbolic tangent."""
     a = np.abs(x)
-    e = exp32(-TWO * a)
+    e = exp_negative32(-TWO * a)
     large = (ONE - e) / (ONE + e)
     large = select(x < ZERO, -large, large)
     z = x * x  # the quotient cancels for small arguments: a series there

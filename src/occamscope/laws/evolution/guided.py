@@ -50,82 +50,85 @@ _TOP = 4
 LARGEST_INSERTION = 8
 
 
-@kernel(types.UniTuple(SINGLE, 2)(PROBLEM, INT, INT), VECTOR)
-def _weigh_variable(problem: Any, i: int, row: int) -> Any:
-    """Write g x_i and h x_i^2 of a block of rows to the first two scratch blocks; return sums."""
+@kernel(VOID(PROBLEM, INT, INT), VECTOR)
+def _weigh_variable(problem: Any, i: int, row: int) -> None:
+    """Write g x_i and h x_i^2 of a block of rows to the first two scratch blocks."""
     memory = problem.address
     a, b = problem.scratch, problem.scratch + BLOCK
-    first, second = ZERO, ZERO
     for j in range(BLOCK):
         x = load(memory, i * problem.rows + row + j)
-        gx = load(memory, problem.node_gradient + row + j) * x
-        hxx = load(memory, problem.node_curvature + row + j) * x * x
-        store(memory, a + j, gx)
-        store(memory, b + j, hxx)
-        first += gx
-        second += hxx
-    return first, second
+        store(memory, a + j, load(memory, problem.node_gradient + row + j) * x)
+        store(memory, b + j, load(memory, problem.node_curvature + row + j) * x * x)
 
 
-@kernel(types.UniTuple(SINGLE, 8)(ADDRESS, INT, INT, INT, INT, INT), VECTOR)
-def _project_four(memory: int, ab: int, x0: int, x1: int, x2: int, x3: int) -> Any:
+@kernel(types.UniTuple(SINGLE, 8)(ADDRESS, INT, INT, INT, INT, INT, INT), VECTOR)
+def _project_four(memory: int, a: int, b: int, x0: int, x1: int, x2: int, x3: int) -> Any:
     """sum(a x) and sum(b x^2) over a block, for four columns x at once.
 
-    Four share the loads of a (at `ab`) and b (the block after it); their sums stay in registers.
+    Four share the loads of a and b; their sums stay in registers.
     """
     a0, a1, a2, a3 = ZERO, ZERO, ZERO, ZERO
     b0, b1, b2, b3 = ZERO, ZERO, ZERO, ZERO
     for j in range(BLOCK):
-        a, b = load(memory, ab + j), load(memory, ab + BLOCK + j)
+        g, h = load(memory, a + j), load(memory, b + j)
         p, q = load(memory, x0 + j), load(memory, x1 + j)
         r, s = load(memory, x2 + j), load(memory, x3 + j)
-        a0 += a * p
-        a1 += a * q
-        a2 += a * r
-        a3 += a * s
-        b0 += b * (p * p)
-        b1 += b * (q * q)
-        b2 += b * (r * r)
-        b3 += b * (s * s)
+        a0 += g * p
+        a1 += g * q
+        a2 += g * r
+        a3 += g * s
+        b0 += h * (p * p)
+        b1 += h * (q * q)
+        b2 += h * (r * r)
+        b3 += h * (s * s)
     return a0, a1, a2, a3, b0, b1, b2, b3
 
 
-@kernel(VOID(PROBLEM, INT, VALUES, VALUES))
+@kernel(VOID(PROBLEM, INT, INT, INT, INDICES, INT, VALUES, VALUES))
+def _project(
+    problem: Any, a: int, b: int, row: int, pool: Any, size: int, first: Any, second: Any
+) -> None:
+    """first += sum(a x_k), second += sum(b x_k^2) over a block, k the first of the pool."""
+    n, last = problem.rows, size - 1
+    for q in range(0, size, 4):
+        # The last group may be short: its last column then counts again, unused.
+        a0, a1, a2, a3, b0, b1, b2, b3 = _project_four(
+            problem.address, a, b, pool[q] * n + row, pool[min(q + 1, last)] * n + row,
+            pool[min(q + 2, last)] * n + row, pool[min(q + 3, last)] * n + row,
+        )  # fmt: skip
+        first[q] += a0
+        second[q] += b0
+        if q + 1 < size:
+            first[q + 1] += a1
+            second[q + 1] += b1
+        if q + 2 < size:
+            first[q + 2] += a2
+            second[q + 2] += b2
+        if q + 3 < size:
+            first[q + 3] += a3
+            second[q + 3] += b3
+
+
+@kernel(VOID(PROBLEM, INT, VALUES, VALUES), allocates=True)
 def _project_variables(problem: Any, rows: int, first: Any, second: Any) -> None:
     """sum(g x_i) and sum(h x_i^2) over the first rows, for all i."""
-    for i in range(problem.features):
-        first[i], second[i] = 0.0, 0.0
-        for row in range(0, rows, BLOCK):
-            a, b = _weigh_variable(problem, i, row)
-            first[i] += a
-            second[i] += b
+    every = np.arange(problem.features)
+    first[:], second[:] = 0.0, 0.0
+    for row in range(0, rows, BLOCK):
+        _project(
+            problem, problem.node_gradient + row, problem.node_curvature + row, row, every,
+            problem.features, first, second,
+        )  # fmt: skip
 
 
 @kernel(VOID(PROBLEM, INT, INDICES, INT, VALUES, VALUES))
 def _project_products(problem: Any, rows: int, pool: Any, p: int, first: Any, second: Any) -> None:
     """sum(g x_i x_k) and sum(h (x_i x_k)^2) for i = pool[p] and all k of pool[:p + 1]."""
-    n = problem.rows
     for q in range(p + 1):
         first[q], second[q] = 0.0, 0.0
     for row in range(0, rows, BLOCK):
         _weigh_variable(problem, pool[p], row)
-        for q in range(0, p + 1, 4):
-            # The last group may be short: its last column then counts again, unused.
-            a0, a1, a2, a3, b0, b1, b2, b3 = _project_four(
-                problem.address, problem.scratch, pool[q] * n + row, pool[min(q + 1, p)] * n + row,
-                pool[min(q + 2, p)] * n + row, pool[min(q + 3, p)] * n + row,
-            )  # fmt: skip
-            first[q] += a0
-            second[q] += b0
-            if q + 1 <= p:
-                first[q + 1] += a1
-                second[q + 1] += b1
-            if q + 2 <= p:
-                first[q + 2] += a2
-                second[q + 2] += b2
-            if q + 3 <= p:
-                first[q + 3] += a3
-                second[q + 3] += b3
+        _project(problem, problem.scratch, problem.scratch + BLOCK, row, pool, p + 1, first, second)
 
 
 @inlined

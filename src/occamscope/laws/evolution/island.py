@@ -102,8 +102,9 @@ def _refit_members(
         n, complexity = population.length[i], population.complexity[i]
         _copy_to_scratch(population.tokens[i], population.constants[i], n, scratch)
         if fit_constants(
-            tokens, constants, n, problem, problem.rows, schedule.member_steps, schedule.largest
-        ) and constants_within(tokens, constants, n, schedule.largest):
+            tokens, constants, n, problem, problem.rows, schedule.member_steps,
+            schedule.largest, np.inf,
+        ) and constants_within(tokens, constants, n, schedule.largest):  # fmt: skip
             loss, scale, offset = score(
                 tokens, constants, n, complexity, problem, hall, population.loss[i], False, used
             )
@@ -135,7 +136,7 @@ def _shorten(
             continue
         fit_constants(
             tokens, constants, m, problem, schedule.child_rows, schedule.member_steps,
-            schedule.largest,
+            schedule.largest, np.inf,
         )  # fmt: skip
         if constants_within(tokens, constants, m, schedule.largest):
             budget_loss = hall.loss[complexity]
@@ -172,7 +173,7 @@ def tend_hall(
             _copy_to_scratch(hall.tokens[c], hall.constants[c], n, scratch)
             if fit_constants(
                 tokens, constants, n, problem, problem.rows, schedule.member_steps,
-                schedule.largest,
+                schedule.largest, np.inf,
             ) and constants_within(tokens, constants, n, schedule.largest):  # fmt: skip
                 score(tokens, constants, n, c, problem, hall, hall.loss[c], True, used)
     return used[0] - start

@@ -17,9 +17,9 @@ from occamscope.laws.evolution.fastmath import (
     ONE,
     TWO,
     ZERO,
-    exp32,
+    exp_negative32,
     load,
-    log32,
+    log1p_unit32,
     select,
     store,
 )
@@ -58,7 +58,7 @@ def loss_sum(
         for j in range(BLOCK):
             f = scale * load(memory, block + j) + offset + load(memory, base + j)
             margin = load(memory, target + j) * f
-            above = log32(ONE + exp32(-abs(margin)))
+            above = log1p_unit32(exp_negative32(-abs(margin)))
             total += load(memory, weight + j) * (select(margin > ZERO, ZERO, -margin) + above)
     elif problem.loss == RAMP:
         for j in range(BLOCK):
@@ -117,7 +117,7 @@ def loss_derivatives(
             w = load(memory, weight + j)
             f = scale * load(memory, block + j) + offset + load(memory, base + j)
             margin = y * f
-            e = exp32(-abs(margin))
+            e = exp_negative32(-abs(margin))
             below = ONE / (ONE + e)
             wrong = select(margin > ZERO, e * below, below)
             store(memory, out + j, -w * y * wrong)

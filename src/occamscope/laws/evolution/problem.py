@@ -50,10 +50,11 @@ class Problem(NamedTuple):
     loss: int
     free_scale: int
     free_offset: int
+    has_base: int
     smooth: float
 
 
-PROBLEM = types.NamedTuple([MEMORY, ADDRESS, *[INT] * 14, FLOAT], Problem)
+PROBLEM = types.NamedTuple([MEMORY, ADDRESS, *[INT] * 15, FLOAT], Problem)
 
 
 def pack_problem(
@@ -93,7 +94,8 @@ def pack_problem(
     offsets = [k * rows for k in range(d, d + 8)]
     return Problem(
         memory, memory.ctypes.data, rows, d, *offsets, capacity, LOSS_CODES[loss],
-        int(free_scale), int(free_scale and free_offset), _smoothing(y, weight, loss),
+        int(free_scale), int(free_scale and free_offset), int(bool(np.any(columns[-1]))),
+        _smoothing(y, weight, loss),
     )  # fmt: skip
 
 

@@ -20,6 +20,7 @@ from occamscope.laws.expressions.tree import (
     complexity,
     constant,
     variable,
+    with_summand,
 )
 
 
@@ -100,26 +101,12 @@ def absorb_output(law: Expression, scale: float, offset: float, largest: float) 
     """
     root = _scaled(law.root, scale)
     if root is not None and offset != 0.0:
-        root = _shifted(root, offset)
+        root = with_summand(root, offset)
     if root is None or complexity(root) != complexity(law.root):
         return law
     changed = Expression(root, law.names)
     fits = all(abs(value) <= largest for value in changed.constants())
     return changed if fits else law
-
-
-def _shifted(node: Node, summand: float) -> Node | None:
-    """Return the tree of a tree plus `summand`, of the same form; None if there is none."""
-    if node.kind == CONSTANT_KIND:
-        return constant(node.value + summand)
-    if node.kind not in ("+", "-"):
-        return None
-    left, right = node.operands
-    part = _shifted(left, summand)
-    if part:
-        return call(node.kind, part, right)
-    part = _shifted(right, summand if node.kind == "+" else -summand)
-    return part and call(node.kind, left, part)
 
 
 def _scaled(node: Node, factor: float) -> Node | None:

@@ -92,6 +92,20 @@ def replace(node: Node, change: Callable[[Node], Node]) -> Node:
     return change(Node(node.kind, node.value, node.name, operands))
 
 
+def with_summand(node: Node, summand: float) -> Node | None:
+    """Return the tree plus `summand`, of the same form; None if no constant can take it up."""
+    if node.kind == CONSTANT:
+        return constant(node.value + summand)
+    if node.kind not in ("+", "-"):
+        return None
+    left, right = node.operands
+    part = with_summand(left, summand)
+    if part:
+        return call(node.kind, part, right)
+    part = with_summand(right, summand if node.kind == "+" else -summand)
+    return part and call(node.kind, left, part)
+
+
 def evaluate(node: Node, columns: Mapping[str, Array]) -> Array | np.float64:
     """Value of the tree by IEEE rules; the caller silences numpy's warnings."""
     if node.kind == CONSTANT:

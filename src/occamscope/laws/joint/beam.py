@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from occamscope.laws.constraints import complexity_of
 from occamscope.laws.expressions.expression import Expression
-from occamscope.laws.expressions.tree import CONSTANT, Node, constant, replace
+from occamscope.laws.expressions.tree import CONSTANT, Node, constant, replace, with_summand
 from occamscope.laws.front import ROUNDING
 from occamscope.laws.joint.fit import JointLaw, JointProblem
 from occamscope.laws.joint.softmax import Array, rest_values
@@ -142,21 +142,8 @@ def structure(law: Expression) -> str:
 
 def shifted(law: Expression, summand: float) -> Expression | None:
     """Return law + summand where a constant of its top-level sum can take it up, else None."""
-    root = _shifted(law.root, summand)
+    root = with_summand(law.root, summand)
     return None if root is None else Expression(root, law.names)
-
-
-def _shifted(node: Node, summand: float) -> Node | None:
-    if node.kind == CONSTANT:
-        return constant(node.value + summand)
-    if node.kind not in ("+", "-"):
-        return None
-    left, right = node.operands
-    new = _shifted(left, summand)
-    if new:
-        return Node(node.kind, operands=(new, right))
-    new = _shifted(right, summand if node.kind == "+" else -summand)
-    return new and Node(node.kind, operands=(left, new))
 
 
 def fit_newcomers(
