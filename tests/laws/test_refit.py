@@ -5,11 +5,12 @@ import pytest
 from scipy.optimize import linprog, lsq_linear, minimize
 
 from occamscope.errors import InputError
-from occamscope.laws.choice.refit import loss_derivatives, refit, smoothed_loss
+from occamscope.laws.choice.refit import refit, smoothed_loss
 from occamscope.laws.expressions import tree
 from occamscope.laws.expressions.expression import Expression, parse
 from occamscope.laws.front import score_law
 from occamscope.laws.loss import LOSSES, mean_loss
+from occamscope.laws.loss_derivatives import loss_derivatives
 from occamscope.laws.spec import SearchSpec
 
 NAMES = ("a", "b", "c")

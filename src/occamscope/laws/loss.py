@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from occamscope.errors import InputError
+from occamscope.laws.loss_derivatives import loss_derivatives
 
 Array = NDArray[np.float64]
 
@@ -268,7 +269,10 @@ def fit_output_affine(
     theta = np.zeros(2)
     for smooth in (1.0, 0.3, 0.1, 0.03, 0.01, 1e-3, 1e-4):
         for _ in range(12):
-            slope, curvature = _margin_derivatives(y * (x @ theta + added), loss, smooth)
+            margin = y * (x @ theta + added)
+            slope, curvature, bound = loss_derivatives(margin, 1.0, loss, smooth)
+            if loss in ("hinge", "ramp"):
+                curvature = bound
             hessian = (x * (w * curvature)[:, None]).T @ x
             hessian += 1e-9 * np.trace(hessian) * np.eye(2) + 1e-300 * np.eye(2)
             step = -np.linalg.solve(hessian, x.T @ (w * y * slope))
@@ -285,23 +289,3 @@ def fit_output_affine(
         if value < lowest:
             best, lowest = (float(scale), float(offset)), value
     return best
-
-
-def _margin_derivatives(margin: Array, loss: str, smooth: float) -> tuple[Array, Array]:
-    """First derivative and curvature of a margin loss.
-
-    The hinge's are those of a smooth majoriser; so are the ramp's, a difference of two hinges,
-    of which the second one is majorised by its tangent.
-    """
-    if loss == "logistic":
-        wrong: Array = 0.5 * (1.0 - np.tanh(0.5 * margin))
-        return -wrong, wrong * (1.0 - wrong)
-    short: Array = 1.0 - margin
-    if loss == "squared_hinge":
-        return -2.0 * np.maximum(short, 0.0), np.where(short > 0, 2.0, 0.0)
-    root = np.asarray(1.0 / np.sqrt(short * short + smooth * smooth))
-    slope = -0.5 * (short * root + 1.0)
-    if loss == "ramp":
-        beyond = short - 2.0
-        slope = slope + 0.5 * (beyond / np.sqrt(beyond * beyond + smooth * smooth) + 1.0)
-    return slope, np.asarray(0.5 * root)

@@ -27,21 +27,22 @@ convergence.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from occamscope.errors import InputError
+from occamscope.laws.descent import Parameters, descend
 from occamscope.laws.expressions.derivatives import Tape, with_constants
 from occamscope.laws.expressions.expression import Expression
 from occamscope.laws.front import check_data, score_law
 from occamscope.laws.loss import SCALE_RANGE, check_weights, elementwise_loss, mean_loss
+from occamscope.laws.loss_derivatives import loss_derivatives
 from occamscope.laws.spec import SearchSpec
 
 Array = NDArray[np.float64]
 
-# Damping relative to the curvature: at the start, after a step that failed, after a good one.
-DAMPING, RAISE, LOWER = 1e-3, 8.0, 0.2
 # So many failed steps in a row are the end, and so is a gain below this share of the loss; on
 # the way to the last smoothing a larger one will do.
 FAILURES, SMALL_GAIN, STAGE_GAIN = 12, 1e-9, 1e-4
@@ -108,46 +109,6 @@ def refit(
     return after if after.loss < before.loss else before
 
 
-def loss_derivatives(
-    prediction: Array, y: Array, loss: str, smooth: float
-) -> tuple[Array, Array, Array]:
-    """Slope and curvature of every row's (smoothed) loss in the prediction.
-
-    Parameters
-    ----------
-    prediction, y, loss : as in `elementwise_loss`
-    smooth : for hinge, ramp and mae, how far from the kinks the smoothing reaches
-
-    Returns
-    -------
-    slope, curvature : (n,) first and second derivative (ramp: the latter not below 0)
-    bound : (n,) curvature of a parabola that touches the loss here and lies above it
-    """
-    error = prediction - y
-    if loss == "mse":
-        two = np.full_like(error, 2.0)
-        return 2.0 * error, two, two
-    if loss == "mae":
-        root = 1.0 / np.sqrt(error * error + smooth * smooth)
-        return error * root, (smooth * root) ** 2 * root, root
-    margin = y * prediction
-    if loss == "logistic":
-        wrong = 0.5 * (1.0 - np.tanh(0.5 * margin))
-        return -y * wrong, wrong * (1.0 - wrong), np.full_like(error, 0.25)
-    short = 1.0 - margin
-    if loss == "squared_hinge":
-        inside = np.where(short > 0, 2.0, 0.0)
-        return -y * inside * short, inside, np.full_like(error, 2.0)
-    root = 1.0 / np.sqrt(short * short + smooth * smooth)
-    slope, curvature = -0.5 * y * (short * root + 1.0), 0.5 * (smooth * root) ** 2 * root
-    if loss == "ramp":
-        beyond = short - 2.0
-        second = 1.0 / np.sqrt(beyond * beyond + smooth * smooth)
-        slope += 0.5 * y * (beyond * second + 1.0)
-        curvature = np.maximum(curvature - 0.5 * (smooth * second) ** 2 * second, 0.0)
-    return slope, curvature, 0.5 * root
-
-
 def smoothed_loss(prediction: Array, y: Array, loss: str, smooth: float) -> Array:
     """Loss of every row; hinge and mae in the smooth form that lies above them, ramp as the
     difference of two such hinges.
@@ -192,9 +153,11 @@ class _Problem:
         self.tape = Tape(start.law, self.X)
         constants = len(self.tape.constants)
         spec = self.spec
-        self.free = np.array([True] * constants + [spec.free_scale, spec.free_offset])
-        self.low = np.array([-spec.max_constant] * constants + [SCALE_RANGE[0], -np.inf])
-        self.high = np.array([spec.max_constant] * constants + [SCALE_RANGE[1], np.inf])
+        parameters = Parameters(
+            free=np.array([True] * constants + [spec.free_scale, spec.free_offset]),
+            low=np.array([-spec.max_constant] * constants + [SCALE_RANGE[0], -np.inf]),
+            high=np.array([spec.max_constant] * constants + [SCALE_RANGE[1], np.inf]),
+        )
         scale = start.output_scale
         if spec.free_scale:
             # A law that is of no use yet has the scale 0, from where no constant matters.
@@ -204,7 +167,10 @@ class _Problem:
         stages = self.smoothings()
         for smooth in stages:
             gain = SMALL_GAIN if smooth == stages[-1] else STAGE_GAIN
-            theta = self.minimise(theta, smooth, gain, steps)
+            theta, _ = descend(
+                theta, partial(self.loss, smooth=smooth), partial(self.model, smooth=smooth),
+                parameters, steps=steps, gain=gain, failures=FAILURES,
+            )  # fmt: skip
             value = self.loss(theta, 0.0)
             if value < lowest:
                 best, lowest = theta, value
@@ -235,26 +201,6 @@ class _Problem:
             value = float(np.sum(np.where(self.share > 0, self.share * rows, 0.0)))
         return value if np.isfinite(value) else np.inf
 
-    def minimise(self, theta: Array, smooth: float, gain: float, steps: int) -> Array:
-        """Take damped Gauss-Newton steps until the smoothed loss falls by no more than `gain`."""
-        value, damping = self.loss(theta, smooth), DAMPING
-        for _ in range(steps):
-            gradient, hessian, bound = self.model(theta, smooth)
-            before = value
-            for _ in range(FAILURES):
-                new = self.step(theta, gradient, hessian, damping * bound)
-                value = self.loss(new, smooth)
-                if value < before:
-                    break
-                damping = max(damping * RAISE, DAMPING)
-            if not value < before:
-                return theta
-            theta = new
-            damping *= LOWER
-            if before - value <= gain * before:
-                break
-        return theta
-
     def model(self, theta: Array, smooth: float) -> tuple[Array, Array, Array]:
         """Gradient of the smoothed mean loss, its Gauss-Newton matrix, the majoriser's diagonal."""
         f, columns = self.tape.values_and_jacobian(theta[:-2])
@@ -267,20 +213,3 @@ class _Problem:
         J = J[usable]
         slope, curvature, bound = np.asarray(rows)[:, usable] * self.share[usable]
         return J.T @ slope, (J * curvature[:, None]).T @ J, np.sum(J * J * bound[:, None], axis=0)
-
-    def step(self, theta: Array, gradient: Array, hessian: Array, damping: Array) -> Array:
-        """Return where a damped step ends; parameters held by their bounds stay."""
-        held = (theta <= self.low) & (gradient > 0) | (theta >= self.high) & (gradient < 0)
-        moves = np.flatnonzero(self.free & ~held)
-        if len(moves) == 0:
-            return theta
-        # What does not change the loss is held by a little of the largest damping.
-        floor = 1e-9 * max(float(damping[moves].max()), 1e-300)
-        H = hessian[np.ix_(moves, moves)] + np.diag(damping[moves] + floor)
-        try:
-            move = np.linalg.solve(H, -gradient[moves])
-        except np.linalg.LinAlgError:
-            return theta
-        new = theta.copy()
-        new[moves] = np.clip(theta[moves] + move, self.low[moves], self.high[moves])
-        return new

@@ -18,18 +18,15 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from occamscope.laws.descent import Parameters, descend
 from occamscope.laws.expressions.derivatives import Tape, with_constants
 from occamscope.laws.expressions.expression import Expression
 from occamscope.laws.joint.softmax import Array, Index, cross_entropy, log_sum_exp
 from occamscope.laws.loss import SCALE_RANGE
 from occamscope.laws.spec import SearchSpec
 
-# Damping relative to the curvature: at the start, after a step that failed, after a good one.
-DAMPING, RAISE, LOWER = 1e-3, 8.0, 0.2
 # So many failed steps in a row are the end, and so is a gain below this share of the loss.
 FAILURES, SMALL_GAIN = 8, 1e-10
-# A step takes a scale down to this share of it at most.
-SLOWEST = 0.2
 # Where rows can be separated the loss has no minimum; below this it counts as 0.
 LOSS_FLOOR = 1e-12
 
@@ -150,9 +147,10 @@ class _Descent:
         start += joint.offsets
         low, high = low + [-np.inf] * K, high + [np.inf] * K
         free += [False] + [spec.free_offset] * (K - 1)
-        self.start, self.free = np.array(start), np.array(free)
-        self.low, self.high = np.array(low), np.array(high)
-        self.is_scale = self.low == SCALE_RANGE[0]
+        self.start = np.array(start)
+        # A scale that falls to 0 at once takes the slopes of the law's constants with it.
+        slow = np.array(low) == SCALE_RANGE[0]
+        self.parameters = Parameters(np.array(free), np.array(low), np.array(high), slow)
         self.owner = np.concatenate(
             [np.repeat(np.arange(K), [self._width(k) for k in range(K)]), np.arange(K)]
         ).astype(np.intp)
@@ -205,47 +203,17 @@ class _Descent:
 
     def run(self, steps: int) -> tuple[Array, float]:
         """Take damped steps until the loss falls no more."""
-        theta, damping = np.clip(self.start, self.low, self.high), DAMPING
-        value = self.loss(theta)
-        for _ in range(steps):
-            if value < LOSS_FLOOR or not np.isfinite(value):
-                break
-            gradient, H = self.model(theta)
-            new, after = theta, value
-            for _ in range(FAILURES):
-                new = self.step(theta, gradient, H, damping)
-                after = self.loss(new)
-                if after < value:
-                    break
-                damping = max(damping * RAISE, DAMPING)
-            if not after < value:
-                break
-            gain, theta, value = value - after, new, after
-            damping *= LOWER
-            if gain <= SMALL_GAIN * value:
-                break
-        return theta, value
+        start = np.clip(self.start, self.parameters.low, self.parameters.high)
 
-    def step(self, theta: Array, gradient: Array, H: Array, damping: float) -> Array:
-        """Return where a damped step ends; parameters held by their bounds stay."""
-        held = (theta <= self.low) & (gradient > 0) | (theta >= self.high) & (gradient < 0)
-        moves = np.flatnonzero(self.free & ~held)
-        new = theta.copy()
-        if len(moves) == 0:
-            return new
-        part = H[np.ix_(moves, moves)]
-        diagonal = np.maximum(np.diagonal(part), 0.0)
-        # What has no curvature of its own is held by a little of the largest one.
-        floor = 1e-12 * max(float(diagonal.max()), 1e-300)
-        part = part + np.diag(damping * diagonal + floor)
-        try:
-            move = np.linalg.solve(part, -gradient[moves])
-        except np.linalg.LinAlgError:
-            return new
-        # A scale that falls to 0 at once takes the slopes of the law's constants with it.
-        low = np.where(self.is_scale, np.maximum(self.low, SLOWEST * theta), self.low)
-        new[moves] = np.clip(theta[moves] + move, low[moves], self.high[moves])
-        return new
+        def model(theta: Array) -> tuple[Array, Array, Array]:
+            with np.errstate(all="ignore"):  # where the loss is undefined it ends
+                gradient, H = self.model(theta)
+            return gradient, H, np.maximum(np.diagonal(H), 0.0)
+
+        return descend(
+            start, self.loss, model, self.parameters, steps=steps, gain=SMALL_GAIN,
+            failures=FAILURES, floor=LOSS_FLOOR,
+        )  # fmt: skip
 
     def joint(self, theta: Array) -> JointLaw:
         """Return the laws with these parameters."""
