@@ -19,7 +19,7 @@ import pandas as pd
 from judging import best_within, judge
 from peers import Options, fit
 from problems import CLASSIFICATION, DISTILLATION
-from study import Cell, arguments, cells, markdown, report, run, versions
+from study import Cell, arguments, cells, count_seeds, markdown, report, run, versions
 
 SECONDS, SEEDS, LARGEST = 60.0, 5, 30
 OPERATORS = ("+", "-", "*", "square")
@@ -79,7 +79,7 @@ def summary(rows: pd.DataFrame, tasks: list[str]) -> str:
             line: dict[str, Any] = {
                 "count": title,
                 "engine": engine,
-                "seeds": own["seed"].nunique(),
+                "seeds": count_seeds(own),
             }
             for part in ("train", "test"):
                 medians = own.groupby("task")[f"{count}_{part}"].median().reindex(tasks)

@@ -21,6 +21,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 RESULTS = Path(__file__).resolve().parents[1] / "results"
+PAGE = RESULTS.parents[1] / "docs" / "laws" / "comparison.md"
 # One thread in whatever library a cell calls; read by them when they are loaded.
 ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
 
@@ -137,8 +138,23 @@ def markdown(table: pd.DataFrame, formats: dict[str, str] | None = None) -> str:
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
+def count_seeds(rows: pd.DataFrame) -> str:
+    """Return how many seeds every task has, e.g. "3", or "2-3" where a study is not complete."""
+    counts = rows.groupby("task")["seed"].nunique()
+    return "-".join(dict.fromkeys(str(n) for n in (counts.min(), counts.max())))
+
+
 def report(path: Path, parts: Iterable[str]) -> None:
-    """Print the parts and write them to a Markdown file."""
+    """Print the parts and write them to a Markdown file; those of a full run go into the docs."""
     text = "\n\n".join(parts) + "\n"
     path.write_text(text)
+    if path.parent == RESULTS:
+        PAGE.write_text(put_between(PAGE.read_text(), path.stem, text))
     print("\n" + text)
+
+
+def put_between(page: str, name: str, text: str) -> str:
+    """Replace what stands between a page's markers of that name."""
+    begin, end = f"<!-- {name}:begin -->\n", f"<!-- {name}:end -->"
+    before, rest = page.split(begin)
+    return before + begin + text + end + rest.split(end)[1]

@@ -8,10 +8,11 @@ from typing import Any
 
 import judging
 import numpy as np
+import pandas as pd
 import pytest
 from peers import Found
 from problems import Problem, planted
-from study import Cell, markdown, run
+from study import Cell, count_seeds, markdown, put_between, run
 
 from occamscope.laws.loss import mean_loss
 
@@ -62,9 +63,31 @@ def test_a_study_goes_on_where_it_was_stopped(
     assert marks[0].read_text() == "xx"
 
 
-def test_markdown_formats_numbers_and_shows_what_is_missing() -> None:
-    import pandas as pd
+def test_without_processes_a_study_tells_what_is_there(
+    tmp_path: Path, double: Callable[[Cell], dict[str, Any]]
+) -> None:
+    cells = [Cell(str(tmp_path / name), "engine", k, 2.0) for k, name in enumerate("abc")]
+    run(tmp_path / "study.csv", cells[:2], double, 1)
+    rows = run(tmp_path / "study.csv", cells[1:], double, 0)
+    assert rows["seed"].tolist() == [1]
+    assert not (tmp_path / "c").exists()
 
+
+def test_seeds_are_counted_by_task() -> None:
+    rows = pd.DataFrame({"task": list("aabbc"), "seed": [0, 1, 0, 1, 0]})
+    assert count_seeds(rows) == "1-2"
+    assert count_seeds(rows[rows["task"] != "c"]) == "2"
+
+
+def test_a_table_replaces_what_stands_between_its_markers() -> None:
+    page = "a\n<!-- x:begin -->\nold\n<!-- x:end -->\nb\n<!-- y:begin -->\n<!-- y:end -->\n"
+    expected = page.replace("old", "new")
+    assert put_between(page, "x", "new\n") == expected
+    with pytest.raises(ValueError):
+        put_between(page, "z", "new\n")
+
+
+def test_markdown_formats_numbers_and_shows_what_is_missing() -> None:
     table = pd.DataFrame({"name": ["a"], "x": [0.12345], "y": [np.nan]})
     expected = "| name | x | y |\n| --- | --- | --- |\n| a | 0.123 | - |"
     assert markdown(table, {"x": "{:.3f}", "y": "{:.1f}"}) == expected
