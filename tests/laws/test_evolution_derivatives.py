@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from occamscope.laws.evolution.constants import fit_constants, solve_damped
+from occamscope.laws.evolution.constants import find_summand, fit_constants, solve_damped
 from occamscope.laws.evolution.evaluation import loss_gradient, node_derivatives, program_loss
 from occamscope.laws.evolution.problem import pack_problem
 from occamscope.laws.evolution.programs import to_expression
@@ -169,6 +169,33 @@ def test_fitting_constants_finds_the_planted_ones(kernels, loss, free_scale):
     c = constant[token == 0]
     np.testing.assert_allclose(c[1:] / c[0], [0.5, -0.8], atol=0.05)
     assert after < 0.3 * before
+
+
+@pytest.mark.parametrize("loss", ["hinge", "squared_hinge", "logistic", "ramp"])
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [("z0*z1 + 20000.0", -900.0), ("z0*z1 - 20000.0", 900.0), ("20000.0 - z0*z1", 900.0)],
+)
+def test_a_threshold_in_another_unit_is_found_from_afar(kernels, loss, text, wanted):
+    X = 30 + 10 * np.random.default_rng(0).normal(size=(1024, 3))
+    y = np.where(X[:, 0] * X[:, 1] > 900, 1.0, -1.0) * (-1 if text.startswith("2") else 1)
+    packed = pack_problem(X, y, np.ones(1024), loss, True, 40)
+    token, constant = kernels.program(text)
+    assert fit_constants(token, constant, len(token), packed, packed.rows, 8, 1e6, np.inf)
+    assert abs(constant[token == 0][0]) == pytest.approx(abs(wanted), rel=0.05)
+
+
+@pytest.mark.parametrize(
+    ("text", "summand"),
+    [
+        ("z0*z1 + 3.0", 3), ("3.0 - z0*z1", 0), ("z0 - z1 + 3.0", 3), ("3.0 - z0", 0),
+        ("3.0*z0 - z1", -1), ("(3.0 - z0)*z1 - z2", -1), ("z0 + z1", -1), ("3.0*z0", -1),
+        ("exp(z0 + 3.0)", -1), ("z0", -1),
+    ],
+)  # fmt: skip
+def test_the_constant_added_to_the_whole_law_is_found(kernels, text, summand):
+    token, _ = kernels.program(text)
+    assert find_summand(token, len(token)) == summand
 
 
 def test_fitted_constants_stay_within_their_bound(kernels):

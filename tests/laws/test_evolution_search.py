@@ -1,5 +1,6 @@
 """Threads, limits, checkpoints: none of them changes what a search finds."""
 
+import itertools
 import os
 import signal
 import threading
@@ -13,6 +14,7 @@ from occamscope.laws.control import SearchControl
 from occamscope.laws.evolution.columns import restrict, useful_columns
 from occamscope.laws.evolution.engine import EvolutionEngine
 from occamscope.laws.expressions.expression import parse
+from occamscope.laws.loss import fit_output_affine, mean_loss
 from occamscope.laws.spec import SearchSpec
 
 NAMES = ["a", "b", "c", "d"]
@@ -188,6 +190,25 @@ def test_constant_and_repeated_columns_do_not_change_the_laws():
     found = EvolutionEngine().fit(more, y, spec, names).table["expression"]
     plain = EvolutionEngine().fit(X, y, spec, ["copy", "b", "c", "d"]).table["expression"]
     assert list(found) == list(plain)
+
+
+def test_the_best_product_of_two_unscaled_features_is_found():
+    random = np.random.default_rng(0)
+    X = 50 + random.normal(size=(400, 12)) * np.arange(1, 13)  # unscaled, of several spreads
+    y = np.where(X[:, 3] * X[:, 7] + 5 * random.normal(size=400) > 2500, 1.0, -1.0)
+    names = [f"x{k}" for k in range(12)]
+    spec = SearchSpec(
+        loss="hinge", operators=("+", "-", "*"), maxsize=5, evaluations=20_000, max_constant=1e6
+    )
+    table = EvolutionEngine().fit(X, y, spec, names).table
+    best = table.loc[table["complexity"] == 5, "loss"].item()
+    others = []
+    for i, j in itertools.combinations(range(12), 2):
+        value = X[:, i] * X[:, j]
+        for sign in (1.0, -1.0):
+            scale, offset = fit_output_affine(sign * value, y, "hinge")
+            others.append(mean_loss(scale * sign * value + offset, y, "hinge"))
+    assert best <= min(others) * 1.01
 
 
 def test_many_features_are_searched_in_reasonable_time():

@@ -117,7 +117,7 @@ def _shift_margins(problem: Any, row: int, shift: np.float32) -> None:
 
 
 @kernel(PAIR(PROBLEM, INT))
-def _least_squares(problem: Any, rows: int) -> Any:
+def least_squares(problem: Any, rows: int) -> Any:
     """Scale and offset of the regression of y on f; the scale is 0 if f does not vary."""
     wy, wf, wff, wyf, w = 0.0, 0.0, 0.0, 0.0, 0.0
     for row in range(0, rows, BLOCK):
@@ -166,7 +166,7 @@ def fit_affine(problem: Any, rows: int, budget: float) -> Any:
     best factor on both in between. Infinite if the loss is undefined or above the budget. The plain
     version is `occamscope.laws.loss.fit_output_affine`.
     """
-    s, b = _least_squares(problem, rows)
+    s, b = least_squares(problem, rows)
     best, best_s, best_b = np.inf, SMALLEST_SCALE, 0.0
     smooth, cap = _SMOOTH, _RAMP_CAP
     for ray in range(_RAYS):

@@ -69,6 +69,9 @@ class EvolutionEngine:
     # steps on all rows.
     fit_member: float = 0.1
     member_steps: int = 8
+    # After each round so many evaluations, as a share of the round's, exchange variables in new
+    # laws of the hall of fame.
+    exchange: float = 0.25
     # Expected share of an island's members that come from the hall of fame or another island
     # after each round.
     from_hall: float = 0.05
@@ -185,7 +188,8 @@ class EvolutionEngine:
         return Schedule(
             self.cycles, self.entrants, self.first, self.crossover, self.temperature,
             self.guided, self.products, self.fit_child, self.child_steps, child_rows, self.fit_member,
-            self.member_steps, norm, spec.parsimony, spec.max_constant,
+            self.member_steps, int(self.exchange * self.cycles * spec.islands), norm,
+            spec.parsimony, spec.max_constant,
         )  # fmt: skip
 
 

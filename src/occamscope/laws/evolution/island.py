@@ -143,14 +143,51 @@ def _shorten(
             score(tokens, constants, m, complexity, problem, hall, budget_loss, False, used)
 
 
+@kernel(VOID(HALL, INT, PROBLEM, GRAMMAR, SCHEDULE, SCRATCH, INDICES, INT), allocates=True)
+def _exchange_variables(
+    hall: Any, c: int, problem: Any, grammar: Any, schedule: Any, scratch: Any, used: Any,
+    budget: int,
+) -> None:  # fmt: skip
+    """Offer the law of complexity c with each of its variables replaced by every other one."""
+    n = hall.length[c]
+    source, values = hall.tokens[c].copy(), hall.constants[c].copy()
+    tokens, constants = scratch.tokens, scratch.constants
+    for i in range(n):
+        if source[i] < FIRST_VARIABLE:
+            continue
+        for token in range(FIRST_VARIABLE, FIRST_VARIABLE + grammar.features):
+            if token == source[i]:
+                continue
+            if used[0] >= budget:
+                return
+            _copy_to_scratch(source, values, n, scratch)
+            tokens[i] = token
+            m = canonicalise(
+                tokens, constants, n, scratch.size, grammar.allowed, grammar.free_scale
+            )
+            complexity = check_program(tokens, m, grammar)
+            if complexity == 0:
+                continue
+            # The constants are those of another variable: far from where they belong.
+            fit_constants(
+                tokens, constants, m, problem, schedule.child_rows, schedule.member_steps,
+                schedule.largest, np.inf,
+            )  # fmt: skip
+            if constants_within(tokens, constants, m, schedule.largest):
+                budget_loss = hall.loss[complexity]
+                score(tokens, constants, m, complexity, problem, hall, budget_loss, False, used)
+
+
 @kernel(INT(HALL, PROBLEM, GRAMMAR, SCHEDULE, SCRATCH, INT, INDICES, INDICES), entry=True)
 def tend_hall(
     hall: Any, problem: Any, grammar: Any, schedule: Any, scratch: Any, budget: int,
     used: Any, stop: Any,
 ) -> int:  # fmt: skip
-    """Fit new members of the hall of fame on all rows, and try what is left if they are cut.
+    """Fit new members of the hall of fame on all rows; try them cut, and with other variables.
 
-    The largest first, because what is cut from them may enter at a smaller size.
+    For cuts the largest come first, because what is left may enter at a smaller size. Variables
+    are exchanged in the smallest first, until the schedule's share of evaluations is used: these
+    are cheap, and what is better in them often is in larger ones, too.
 
     Parameters and result as in `evolve_island`.
     """
@@ -176,6 +213,13 @@ def tend_hall(
                 schedule.largest, np.inf,
             ) and constants_within(tokens, constants, n, schedule.largest):  # fmt: skip
                 score(tokens, constants, n, c, problem, hall, hall.loss[c], True, used)
+    enough = min(limit, used[0] + schedule.exchanges)
+    for c in range(1, len(hall.loss)):
+        if used[0] >= enough or stop[0]:
+            break
+        if hall.loss[c] < np.inf and not hall.exchanged[c]:
+            hall.exchanged[c] = True
+            _exchange_variables(hall, c, problem, grammar, schedule, scratch, used, limit)
     return used[0] - start
 
 

@@ -50,6 +50,7 @@ class HallOfFame(NamedTuple):
     offset: Any  # (max_complexity + 1,) float64
     fitted: Any  # (max_complexity + 1,) bool, constants fitted on all rows
     shortened: Any  # (max_complexity + 1,) bool, all ways to cut one operator were tried
+    exchanged: Any  # (max_complexity + 1,) bool, every variable was tried in the place of each
 
 
 _PROGRAMS = types.int16[:, ::1]
@@ -57,7 +58,7 @@ POPULATION = types.NamedTuple(
     [_PROGRAMS, MATRIX, INDICES, INDICES, VALUES, VALUES, VALUES, INDICES, INDICES], Population
 )
 HALL = types.NamedTuple(
-    [_PROGRAMS, MATRIX, INDICES, VALUES, VALUES, VALUES, FLAGS, FLAGS], HallOfFame
+    [_PROGRAMS, MATRIX, INDICES, VALUES, VALUES, VALUES, FLAGS, FLAGS, FLAGS], HallOfFame
 )
 
 
@@ -88,6 +89,7 @@ def new_hall(max_complexity: int, capacity: int) -> HallOfFame:
         offset=np.zeros(places),
         fitted=np.zeros(places, np.bool_),
         shortened=np.zeros(places, np.bool_),
+        exchanged=np.zeros(places, np.bool_),
     )
 
 
@@ -140,6 +142,7 @@ def offer(
     for i in range(n):
         same = same and hall.tokens[c, i] == tokens[i]
     hall.shortened[c] = hall.shortened[c] and same
+    hall.exchanged[c] = hall.exchanged[c] and same
     copy_span(tokens, constants, 0, n, hall.tokens[c], hall.constants[c], 0)
     hall.length[c], hall.fitted[c] = n, fitted
     hall.loss[c], hall.scale[c], hall.offset[c] = loss, scale, offset

@@ -25,13 +25,14 @@ class Schedule(NamedTuple):
     child_rows: int  # rows to fit a child on, whole blocks
     fit_member: float  # share of members fitted at the end of a visit
     member_steps: int
+    exchanges: int  # evaluations after each round that exchange variables of the hall of fame
     norm: float  # loss of the best constant
     parsimony: float  # cost of a node, in units of `norm`
     largest: float  # bound on the absolute value of a constant
 
 
 SCHEDULE = types.NamedTuple(
-    [INT, INT, *[FLOAT] * 4, INT, FLOAT, INT, INT, FLOAT, INT, *[FLOAT] * 3], Schedule
+    [INT, INT, *[FLOAT] * 4, INT, FLOAT, INT, INT, FLOAT, INT, INT, *[FLOAT] * 3], Schedule
 )
 
 
