@@ -43,10 +43,18 @@ from occamscope.laws.evolution.population import (
 from occamscope.laws.evolution.problem import PROBLEM
 from occamscope.laws.evolution.rng import below, uniform
 from occamscope.laws.evolution.schedule import SCHEDULE, SCRATCH
-from occamscope.laws.evolution.tokens import SQUARE, arity, constants_within, measure_sizes
+from occamscope.laws.evolution.tokens import (
+    ADD,
+    MULTIPLY,
+    SQUARE,
+    SUBTRACT,
+    arity,
+    constants_within,
+    measure_sizes,
+)
 
-# Constants of a child are given up when they do not bring it near the loss at which it would
-# be of use: within this factor, for it is seen on a part of the rows.
+# In searches for polynomials a child's constants are given up when they do not bring it near the
+# loss at which it would be of use: within this factor, for it is seen on a part of the rows.
 _AIM = 1.1
 
 
@@ -142,6 +150,15 @@ def _has_function(tokens: Any, n: int) -> bool:
     return False
 
 
+@kernel(FLAG(GRAMMAR))
+def _only_polynomials(grammar: Any) -> bool:
+    """True if there are only sums, products and squares: few steps of a fit then lead far."""
+    for token in grammar.operators:
+        if token not in (ADD, SUBTRACT, MULTIPLY, SQUARE):
+            return False
+    return True
+
+
 @kernel(
     types.Tuple([INT, INT, FLAG])(
         STREAM, POPULATION, INT, GRAMMAR, PROBLEM, SCHEDULE, FLOAT, SCRATCH
@@ -219,9 +236,12 @@ def mutate_once(
     # What grew by a function with its summands is nothing without the right constants.
     grown = m >= n + 3 and _has_function(tokens, m)
     if guided or grown or uniform(state) < schedule.fit_child:
+        aim = np.inf
+        if _only_polynomials(grammar):
+            aim = _AIM * budget * schedule.child_rows / problem.rows
         fit_constants(
             tokens, constants, m, problem, schedule.child_rows, schedule.child_steps,
-            schedule.largest, _AIM * budget * schedule.child_rows / problem.rows,
+            schedule.largest, aim,
         )  # fmt: skip
     if not constants_within(tokens, constants, m, schedule.largest):
         return
