@@ -112,6 +112,25 @@ def _refit_members(
                 put_member(population, i, tokens, constants, n, complexity, loss, scale, offset)
 
 
+@kernel(VOID(HALL, PROBLEM, GRAMMAR, SCHEDULE, SCRATCH, INT, INDICES))
+def _offer_scratch(
+    hall: Any, problem: Any, grammar: Any, schedule: Any, scratch: Any, n: int, used: Any
+) -> None:
+    """Offer the program of n tokens in the scratch, its constants fitted: they may be far off."""
+    tokens, constants = scratch.tokens, scratch.constants
+    n = canonicalise(tokens, constants, n, scratch.size, grammar.allowed, grammar.free_scale)
+    complexity = check_program(tokens, n, grammar)
+    if complexity == 0:
+        return
+    fit_constants(
+        tokens, constants, n, problem, schedule.child_rows, schedule.member_steps,
+        schedule.largest, np.inf,
+    )  # fmt: skip
+    if constants_within(tokens, constants, n, schedule.largest):
+        budget = hall.loss[complexity]
+        score(tokens, constants, n, complexity, problem, hall, budget, False, used)
+
+
 @kernel(VOID(HALL, INT, PROBLEM, GRAMMAR, SCHEDULE, SCRATCH, INDICES, INT), allocates=True)
 def _shorten(
     hall: Any, c: int, problem: Any, grammar: Any, schedule: Any, scratch: Any, used: Any,
@@ -130,17 +149,7 @@ def _shorten(
         if used[0] >= budget:
             return
         m = cut(source, values, n, i, scratch.other_size, left, tokens, constants)
-        m = canonicalise(tokens, constants, m, scratch.size, grammar.allowed, grammar.free_scale)
-        complexity = check_program(tokens, m, grammar)
-        if complexity == 0:
-            continue
-        fit_constants(
-            tokens, constants, m, problem, schedule.child_rows, schedule.member_steps,
-            schedule.largest, np.inf,
-        )  # fmt: skip
-        if constants_within(tokens, constants, m, schedule.largest):
-            budget_loss = hall.loss[complexity]
-            score(tokens, constants, m, complexity, problem, hall, budget_loss, False, used)
+        _offer_scratch(hall, problem, grammar, schedule, scratch, m, used)
 
 
 @kernel(VOID(HALL, INT, PROBLEM, GRAMMAR, SCHEDULE, SCRATCH, INDICES, INT), allocates=True)
@@ -151,7 +160,6 @@ def _exchange_variables(
     """Offer the law of complexity c with each of its variables replaced by every other one."""
     n = hall.length[c]
     source, values = hall.tokens[c].copy(), hall.constants[c].copy()
-    tokens, constants = scratch.tokens, scratch.constants
     for i in range(n):
         if source[i] < FIRST_VARIABLE:
             continue
@@ -161,21 +169,8 @@ def _exchange_variables(
             if used[0] >= budget:
                 return
             _copy_to_scratch(source, values, n, scratch)
-            tokens[i] = token
-            m = canonicalise(
-                tokens, constants, n, scratch.size, grammar.allowed, grammar.free_scale
-            )
-            complexity = check_program(tokens, m, grammar)
-            if complexity == 0:
-                continue
-            # The constants are those of another variable: far from where they belong.
-            fit_constants(
-                tokens, constants, m, problem, schedule.child_rows, schedule.member_steps,
-                schedule.largest, np.inf,
-            )  # fmt: skip
-            if constants_within(tokens, constants, m, schedule.largest):
-                budget_loss = hall.loss[complexity]
-                score(tokens, constants, m, complexity, problem, hall, budget_loss, False, used)
+            scratch.tokens[i] = token
+            _offer_scratch(hall, problem, grammar, schedule, scratch, n, used)
 
 
 @kernel(INT(HALL, PROBLEM, GRAMMAR, SCHEDULE, SCRATCH, INT, INDICES, INDICES), entry=True)
