@@ -150,7 +150,7 @@ def test_an_indefinite_system_is_refused():
 def test_fitted_constants_are_the_least_squares_solution(kernels):
     X, y, packed = kernels.make_problem(900, "mse")
     token, constant = kernels.program("0.1*z0 + 0.1*z1*z2 + 0.1")
-    assert fit_constants(token, constant, len(token), packed, packed.rows, 10, 50.0, np.inf)
+    assert fit_constants(token, constant, len(token), packed, packed.rows, 10, 50.0, np.inf, np.inf)
     A = np.column_stack([X[:, 0], X[:, 1] * X[:, 2], np.ones(900)])
     expected = np.linalg.lstsq(A, y, rcond=None)[0]
     np.testing.assert_allclose(constant[token == 0], expected, atol=1e-4)
@@ -164,7 +164,7 @@ def test_fitting_constants_finds_the_planted_ones(kernels, loss, free_scale):
     packed = pack_problem(X, y, np.ones(4000), loss, free_scale, 40)
     token, constant = kernels.program("2*z0 + 2*z1 + 0.1")
     before, _, _ = program_loss(token, constant, len(token), packed, packed.rows, np.inf)
-    fit_constants(token, constant, len(token), packed, packed.rows, 40, 50.0, np.inf)
+    fit_constants(token, constant, len(token), packed, packed.rows, 40, 50.0, np.inf, np.inf)
     after, _, _ = program_loss(token, constant, len(token), packed, packed.rows, np.inf)
     c = constant[token == 0]
     np.testing.assert_allclose(c[1:] / c[0], [0.5, -0.8], atol=0.05)
@@ -181,7 +181,7 @@ def test_a_threshold_in_another_unit_is_found_from_afar(kernels, loss, text, wan
     y = np.where(X[:, 0] * X[:, 1] > 900, 1.0, -1.0) * (-1 if text.startswith("2") else 1)
     packed = pack_problem(X, y, np.ones(1024), loss, True, 40)
     token, constant = kernels.program(text)
-    assert fit_constants(token, constant, len(token), packed, packed.rows, 8, 1e6, np.inf)
+    assert fit_constants(token, constant, len(token), packed, packed.rows, 8, 1e6, np.inf, np.inf)
     assert abs(constant[token == 0][0]) == pytest.approx(abs(wanted), rel=0.05)
 
 
@@ -202,11 +202,13 @@ def test_fitted_constants_stay_within_their_bound(kernels):
     X, _, _ = kernels.make_problem(500, "mse")
     packed = pack_problem(X, 100 * X[:, 0], np.ones(500), "mse", False, 40)
     token, constant = kernels.program("2*z0 + 0.5")
-    fit_constants(token, constant, len(token), packed, packed.rows, 10, 7.0, np.inf)
+    fit_constants(token, constant, len(token), packed, packed.rows, 10, 7.0, np.inf, np.inf)
     assert np.abs(constant).max() == 7.0
 
 
 def test_a_law_without_constants_is_left_alone(kernels):
     _, _, packed = kernels.make_problem(500, "hinge", True)
     token, constant = kernels.program("z0*z1")
-    assert not fit_constants(token, constant, len(token), packed, packed.rows, 10, 7.0, np.inf)
+    assert not fit_constants(
+        token, constant, len(token), packed, packed.rows, 10, 7.0, np.inf, np.inf
+    )

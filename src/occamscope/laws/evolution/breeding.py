@@ -12,7 +12,6 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import types
 
 from occamscope.laws.evolution.canonical import canonicalise
 from occamscope.laws.evolution.compilation import (
@@ -20,34 +19,27 @@ from occamscope.laws.evolution.compilation import (
     FLOAT,
     INDICES,
     INT,
-    STREAM,
     TOKENS,
     TRIPLE,
     VALUES,
-    VOID,
     inlined,
     kernel,
 )  # fmt: skip
 from occamscope.laws.evolution.constants import fit_constants
 from occamscope.laws.evolution.evaluation import program_loss
-from occamscope.laws.evolution.grammar import GRAMMAR, check_program
-from occamscope.laws.evolution.guided import insert_guided
+from occamscope.laws.evolution.grammar import check_program
+from occamscope.laws.evolution.guided import plan_insertion, write_insertion
 from occamscope.laws.evolution.mutation import cross, mutate
 from occamscope.laws.evolution.population import (
     HALL,
-    POPULATION,
     offer,
     oldest_member,
     put_member,
 )  # fmt: skip
 from occamscope.laws.evolution.problem import PROBLEM
-from occamscope.laws.evolution.rng import below, uniform
-from occamscope.laws.evolution.schedule import SCHEDULE, SCRATCH
+from occamscope.laws.evolution.rng import below, draw, uniform
 from occamscope.laws.evolution.tokens import (
-    ADD,
-    MULTIPLY,
     SQUARE,
-    SUBTRACT,
     arity,
     constants_within,
     measure_sizes,
@@ -55,7 +47,9 @@ from occamscope.laws.evolution.tokens import (
 
 # In searches for polynomials a child's constants are given up when they do not bring it near the
 # loss at which it would be of use: within this factor, for it is seen on a part of the rows.
-_AIM = 1.1
+AIM = 1.1
+# What starts above the aim by more than this factor is not worth a step.
+_HOPELESS = 2.0
 
 
 @inlined
@@ -63,7 +57,7 @@ def _cost(population: Any, i: int, schedule: Any) -> float:
     return population.loss[i] / schedule.norm + schedule.parsimony * population.complexity[i]
 
 
-@kernel(INT(STREAM, POPULATION, SCHEDULE, VALUES, SCRATCH))
+@inlined
 def tournament(state: Any, population: Any, schedule: Any, crowd: Any, scratch: Any) -> int:
     """Member that wins among random ones.
 
@@ -97,7 +91,7 @@ def tournament(state: Any, population: Any, schedule: Any, crowd: Any, scratch: 
     return entrant[place]
 
 
-@kernel(FLOAT(STREAM, POPULATION, INT, INT, SCHEDULE, VALUES, FLOAT))
+@inlined
 def _acceptable_loss(
     state: Any, population: Any, parent: int, complexity: int, schedule: Any, frequency: Any,
     heat: float,
@@ -131,7 +125,7 @@ def score(
     return loss, scale, offset
 
 
-@kernel(FLAG(TOKENS, VALUES, INT, TOKENS, VALUES, INT))
+@inlined
 def _same_program(a: Any, a_constants: Any, n: int, b: Any, b_constants: Any, m: int) -> bool:
     if n != m:
         return False
@@ -141,7 +135,7 @@ def _same_program(a: Any, a_constants: Any, n: int, b: Any, b_constants: Any, m:
     return True
 
 
-@kernel(FLAG(TOKENS, INT))
+@inlined
 def _has_function(tokens: Any, n: int) -> bool:
     """True if an operator of one operand other than the square occurs."""
     for i in range(n):
@@ -150,98 +144,37 @@ def _has_function(tokens: Any, n: int) -> bool:
     return False
 
 
-@kernel(FLAG(GRAMMAR))
-def _only_polynomials(grammar: Any) -> bool:
-    """True if there are only sums, products and squares: few steps of a fit then lead far."""
-    for token in grammar.operators:
-        if token not in (ADD, SUBTRACT, MULTIPLY, SQUARE):
-            return False
-    return True
+@inlined
+def _tidy(m: int, grammar: Any, scratch: Any) -> Any:
+    """Bring the program of m tokens in the scratch to its canonical form.
 
-
-@kernel(
-    types.Tuple([INT, INT, FLAG])(
-        STREAM, POPULATION, INT, GRAMMAR, PROBLEM, SCHEDULE, FLOAT, SCRATCH
-    )
-)
-def _propose(
-    state: Any, population: Any, parent: int, grammar: Any, problem: Any, schedule: Any,
-    heat: float, scratch: Any,
-) -> Any:  # fmt: skip
-    """Write a child of one parent into the scratch.
-
-    Returns its length (0 if there is none), its complexity and if it was guided.
+    Returns its length and its complexity (0 if it is not allowed).
     """
-    tokens, constants = population.tokens[parent], population.constants[parent]
-    n = population.length[parent]
-    measure_sizes(tokens, n, scratch.other_size)
-    guided = uniform(state) < schedule.guided
-    for _ in range(10):
-        if guided:
-            m = insert_guided(
-                state, grammar, tokens, constants, n, scratch.other_size, problem,
-                schedule.child_rows, schedule.products, population.scale[parent],
-                population.offset[parent], scratch.tokens, scratch.constants,
-            )  # fmt: skip
-        else:
-            m = mutate(
-                state, grammar, tokens, constants, n, scratch.other_size, scratch.tokens,
-                scratch.constants, heat,
-            )  # fmt: skip
-        if m > 0:
-            m = canonicalise(
-                scratch.tokens, scratch.constants, m, scratch.size, grammar.allowed,
-                grammar.free_scale,
-            )  # fmt: skip
-            complexity = check_program(scratch.tokens, m, grammar)
-            if complexity > 0:
-                return m, complexity, guided
-        if guided:
-            break
-    return 0, 0, guided
-
-
-@kernel(
-    VOID(
-        STREAM,
-        POPULATION,
-        HALL,
-        PROBLEM,
-        GRAMMAR,
-        SCHEDULE,
-        VALUES,
-        VALUES,
-        FLOAT,
-        SCRATCH,
-        INDICES,
+    m = canonicalise(
+        scratch.tokens, scratch.constants, m, scratch.size, grammar.allowed, grammar.free_scale
     )
-)
-def mutate_once(
-    state: Any, population: Any, hall: Any, problem: Any, grammar: Any, schedule: Any,
-    frequency: Any, crowd: Any, heat: float, scratch: Any, used: Any,
+    return m, check_program(scratch.tokens, m, grammar)
+
+
+@inlined
+def _raise_child(
+    state: Any, population: Any, parent: int, hall: Any, problem: Any, grammar: Any,
+    schedule: Any, frequency: Any, heat: float, scratch: Any, m: int, complexity: int,
+    guided: bool, used: Any,
 ) -> None:  # fmt: skip
-    """Breed one child from one parent and let it replace the oldest member if it is accepted."""
-    parent = tournament(state, population, schedule, crowd, scratch)
-    m, complexity, guided = _propose(
-        state, population, parent, grammar, problem, schedule, heat, scratch
-    )
+    """Score the child in the scratch; it replaces the oldest member if it is accepted."""
     tokens, constants = scratch.tokens, scratch.constants
-    n = population.length[parent]
-    if m == 0 or _same_program(
-        tokens, constants, m, population.tokens[parent], population.constants[parent], n
-    ):
-        return
     limit = _acceptable_loss(state, population, parent, complexity, schedule, frequency, heat)
     budget = max(limit, hall.loss[complexity])
     # What grew by a function with its summands is nothing without the right constants.
-    grown = m >= n + 3 and _has_function(tokens, m)
+    grown = m >= population.length[parent] + 3 and _has_function(tokens, m)
     if guided or grown or uniform(state) < schedule.fit_child:
         aim = np.inf
-        if _only_polynomials(grammar):
-            aim = _AIM * budget * schedule.child_rows / problem.rows
+        if grammar.polynomial:
+            aim = AIM * budget * schedule.child_rows / problem.rows
         fit_constants(
             tokens, constants, m, problem, schedule.child_rows, schedule.child_steps,
-            schedule.largest, aim,
+            schedule.largest, _HOPELESS * aim, aim,
         )  # fmt: skip
     if not constants_within(tokens, constants, m, schedule.largest):
         return
@@ -255,12 +188,75 @@ def mutate_once(
         )  # fmt: skip
 
 
-@kernel(VOID(STREAM, POPULATION, HALL, PROBLEM, GRAMMAR, SCHEDULE, VALUES, SCRATCH, INDICES))
+@inlined
+def mutate_once(
+    state: Any, population: Any, hall: Any, problem: Any, grammar: Any, schedule: Any,
+    frequency: Any, crowd: Any, heat: float, scratch: Any, used: Any,
+) -> None:  # fmt: skip
+    """Breed one child from one parent by a random change."""
+    parent = tournament(state, population, schedule, crowd, scratch)
+    tokens, constants = population.tokens[parent], population.constants[parent]
+    n = population.length[parent]
+    measure_sizes(tokens, n, scratch.other_size)
+    m, complexity = 0, 0
+    for _ in range(10):
+        m = mutate(
+            state, grammar, tokens, constants, n, scratch.other_size, scratch.tokens,
+            scratch.constants, heat,
+        )  # fmt: skip
+        if m > 0:
+            m, complexity = _tidy(m, grammar, scratch)
+            if complexity > 0:
+                break
+    if complexity == 0 or _same_program(scratch.tokens, scratch.constants, m, tokens, constants, n):
+        return
+    _raise_child(
+        state, population, parent, hall, problem, grammar, schedule, frequency, heat, scratch,
+        m, complexity, False, used,
+    )  # fmt: skip
+
+
+@inlined
+def insert_once(
+    state: Any, population: Any, hall: Any, problem: Any, grammar: Any, schedule: Any,
+    frequency: Any, crowd: Any, heat: float, scratch: Any, used: Any, limit: int,
+) -> None:  # fmt: skip
+    """Breed some children from one parent by the terms that promise the largest gain."""
+    parent = tournament(state, population, schedule, crowd, scratch)
+    tokens, constants = population.tokens[parent], population.constants[parent]
+    n, born = population.length[parent], population.birth[parent]
+    terms = scratch.terms
+    node, form = plan_insertion(
+        state, grammar, tokens, constants, n, problem, schedule.child_rows, schedule.products,
+        population.scale[parent], population.offset[parent], terms,
+    )  # fmt: skip
+    if node < 0:
+        return
+    measure_sizes(tokens, n, scratch.other_size)
+    for _ in range(schedule.litter):
+        q = draw(state, terms.gain)
+        # A child may have taken its parent's place.
+        if q < 0 or population.birth[parent] != born or used[0] >= limit:
+            return
+        terms.gain[q] = 0.0
+        m = write_insertion(
+            tokens, constants, n, scratch.other_size, node, form, terms, q, grammar,
+            scratch.tokens, scratch.constants,
+        )  # fmt: skip
+        m, complexity = _tidy(m, grammar, scratch)
+        if complexity > 0:
+            _raise_child(
+                state, population, parent, hall, problem, grammar, schedule, frequency, heat,
+                scratch, m, complexity, True, used,
+            )  # fmt: skip
+
+
+@inlined
 def cross_once(
     state: Any, population: Any, hall: Any, problem: Any, grammar: Any, schedule: Any,
-    crowd: Any, scratch: Any, used: Any,
+    frequency: Any, crowd: Any, heat: float, scratch: Any, used: Any,
 ) -> None:  # fmt: skip
-    """Breed a child from two parents; it replaces the oldest member."""
+    """Breed a child from two parents: one with a part of it replaced by a part of the other."""
     a = tournament(state, population, schedule, crowd, scratch)
     b = tournament(state, population, schedule, crowd, scratch)
     n, other_n = population.length[a], population.length[b]
@@ -275,21 +271,10 @@ def cross_once(
             population.tokens[b], population.constants[b], j, scratch.other_size[j],
             scratch.tokens, scratch.constants,
         )  # fmt: skip
-        m = canonicalise(
-            scratch.tokens, scratch.constants, m, scratch.size, grammar.allowed,
-            grammar.free_scale,
-        )  # fmt: skip
-        complexity = check_program(scratch.tokens, m, grammar)
-        if complexity == 0:
-            continue
-        if not constants_within(scratch.tokens, scratch.constants, m, schedule.largest):
-            return
-        loss, scale, offset = score(
-            scratch.tokens, scratch.constants, m, complexity, problem, hall, np.inf, False, used
-        )
-        if loss < np.inf:
-            put_member(
-                population, oldest_member(population), scratch.tokens, scratch.constants, m,
-                complexity, loss, scale, offset,
+        m, complexity = _tidy(m, grammar, scratch)
+        if complexity > 0:
+            _raise_child(
+                state, population, a, hall, problem, grammar, schedule, frequency, heat, scratch,
+                m, complexity, False, used,
             )  # fmt: skip
-        return
+            return

@@ -66,7 +66,7 @@ def _same_span(tokens: Any, constants: Any, a: int, b: int, length: int) -> bool
     return True
 
 
-@kernel(INT(TOKENS, VALUES, INT, INDICES, INT))
+@inlined
 def _push(tokens: Any, constants: Any, m: int, size: Any, token: int) -> int:
     """Append an operator to a program of length m; return its length."""
     tokens[m], constants[m] = token, 0.0
@@ -76,7 +76,7 @@ def _push(tokens: Any, constants: Any, m: int, size: Any, token: int) -> int:
     return m + 1
 
 
-@kernel(INT(TOKENS, VALUES, INT, INDICES, INT))
+@inlined
 def _push_unary(tokens: Any, constants: Any, m: int, size: Any, token: int) -> int:
     """Apply a unary operator to the program that ends at m - 1."""
     inner = tokens[m - 1]
@@ -96,7 +96,7 @@ def _push_unary(tokens: Any, constants: Any, m: int, size: Any, token: int) -> i
     return _push(tokens, constants, m, size, token)
 
 
-@kernel(INT(TOKENS, VALUES, INT, INDICES, INT, FLAGS))
+@inlined
 def _push_with_constant(
     tokens: Any, constants: Any, m: int, size: Any, token: int, allowed: Any
 ) -> int:
@@ -127,7 +127,7 @@ def _is_negative_multiple(tokens: Any, constants: Any, end: int) -> bool:
     return tokens[end] == MULTIPLY and tokens[end - 1] == CONSTANT and constants[end - 1] < 0.0
 
 
-@kernel(INT(TOKENS, VALUES, INT, INDICES, INT, FLAGS))
+@inlined
 def _push_sum(tokens: Any, constants: Any, m: int, size: Any, token: int, allowed: Any) -> int:
     """Add or subtract the last two subtrees; signs of the terms go into the operator."""
     right = m - size[m - 1]
@@ -145,7 +145,7 @@ def _push_sum(tokens: Any, constants: Any, m: int, size: Any, token: int, allowe
     return _push(tokens, constants, m, size, token)
 
 
-@kernel(INT(TOKENS, VALUES, INT, INDICES, INT, FLAGS))
+@inlined
 def _push_binary(tokens: Any, constants: Any, m: int, size: Any, token: int, allowed: Any) -> int:
     """Apply a binary operator to the last two subtrees of a program of length m."""
     right = m - size[m - 1]
@@ -168,7 +168,7 @@ def _push_binary(tokens: Any, constants: Any, m: int, size: Any, token: int, all
     return _push(tokens, constants, m, size, token)
 
 
-@kernel(INT(TOKENS, VALUES, INT, INDICES, FLAGS))
+@inlined
 def _drop_factor(tokens: Any, constants: Any, m: int, size: Any, allowed: Any) -> int:
     """Drop a positive factor of the whole law; bring a negative one to fewer nodes."""
     if m < 3 or tokens[m - 1] != MULTIPLY or tokens[m - 2] != CONSTANT:

@@ -173,8 +173,9 @@ def kernel(
 
 
 def inlined(function: Callable[..., Any]) -> Any:
-    """Compile a small function into its callers."""
-    return njit(fastmath=set(STRICT), error_model="numpy", forceinline=True)(function)
+    """Compile a function into its callers: a small one, or one with large arguments."""
+    options = {"fastmath": set(STRICT), "error_model": "numpy", "_nrt": False}
+    return njit(forceinline=True, **options)(function)
 
 
 def compiled_before() -> bool:

@@ -165,10 +165,10 @@ def _centre(tokens: Any, constants: Any, n: int, problem: Any, rows: int, larges
     return True
 
 
-@kernel(FLAG(TOKENS, VALUES, INT, PROBLEM, INT, INT, FLOAT, FLOAT), allocates=True)
+@kernel(FLAG(TOKENS, VALUES, INT, PROBLEM, INT, INT, FLOAT, FLOAT, FLOAT), allocates=True)
 def fit_constants(
     tokens: Any, constants: Any, n: int, problem: Any, rows: int, steps: int, largest: float,
-    aim: float,
+    budget: float, aim: float,
 ) -> bool:  # fmt: skip
     """Lower the loss on the first rows by changing the constants in place.
 
@@ -180,6 +180,7 @@ def fit_constants(
     rows : rows to use, whole blocks
     steps : most Gauss-Newton steps
     largest : bound on the absolute value of a constant
+    budget : largest loss to start from
     aim : give up when a step like the last one would not bring the loss down to this
 
     Returns
@@ -189,7 +190,7 @@ def fit_constants(
     count = _count_constants(tokens, n)
     if count == 0:
         return False
-    loss, scale, offset = program_loss(tokens, constants, n, problem, rows, np.inf)
+    loss, scale, offset = program_loss(tokens, constants, n, problem, rows, budget)
     if not loss < np.inf:
         return False
     output, new_output = np.empty(2), np.empty(2)

@@ -54,24 +54,26 @@ class EvolutionEngine:
     crossover: float = 0.15
     # Children up to about so much worse than their parents are taken, in units of the
     # best constant's loss.
-    temperature: float = 0.1
+    temperature: float = 0.04
     # How strongly sizes are held back that are frequent in the populations.
     crowding: float = 20.0
-    # Share of children by guided insertion.
-    guided: float = 0.1
-    # Of so many variables products are tried there: half of them promise most, half are random.
+    # Share of breedings that insert the most promising terms, and the children of one of them,
+    # each with another term.
+    guided: float = 0.03
+    litter: int = 3
+    # Of so many columns products are tried there: half of them promise most, half are random.
     products: int = 16
     # Share of the others whose constants are fitted at once, by so many steps on so many rows.
-    fit_child: float = 0.2
+    fit_child: float = 0.1
     child_steps: int = 3
     child_rows: int = 512
     # Share of the members whose constants are fitted at the end of a visit, and by how many
     # steps on all rows.
-    fit_member: float = 0.1
+    fit_member: float = 0.05
     member_steps: int = 8
     # After each round so many evaluations, as a share of the round's, exchange variables in new
     # laws of the hall of fame.
-    exchange: float = 0.25
+    exchange: float = 0.15
     # Expected share of an island's members that come from the hall of fame or another island
     # after each round.
     from_hall: float = 0.05
@@ -164,7 +166,7 @@ class EvolutionEngine:
         capacity = spec.maxsize + LARGEST_INSERTION
         problem = pack_problem(
             X[order], y[order], weight[order], spec.loss, spec.free_scale, capacity,
-            spec.free_offset, base[order],
+            spec.free_offset, base[order], "/" in spec.operators,
         )  # fmt: skip
         norm = constant_loss(y, weight, spec)
         digest = hashlib.sha256()
@@ -187,8 +189,8 @@ class EvolutionEngine:
         child_rows = min(-(-self.child_rows // BLOCK) * BLOCK, problem.rows)
         return Schedule(
             self.cycles, self.entrants, self.first, self.crossover, self.temperature,
-            self.guided, self.products, self.fit_child, self.child_steps, child_rows, self.fit_member,
-            self.member_steps, int(self.exchange * self.cycles * spec.islands), norm,
+            self.guided, self.litter, self.products, self.fit_child, self.child_steps, child_rows,
+            self.fit_member, self.member_steps, int(self.exchange * self.cycles * spec.islands), norm,
             spec.parsimony, spec.max_constant,
         )  # fmt: skip
 

@@ -76,7 +76,7 @@ def run_block(tokens: Any, n: int, problem: Any, left: Any, slot: Any, row: int)
     return slot[n - 1]
 
 
-@kernel(FLOAT(TOKENS, VALUES, INT, PROBLEM, INT, FLOAT, FLOAT, FLOAT), allocates=True)
+@kernel(FLOAT(TOKENS, VALUES, INT, PROBLEM, INT, FLOAT, FLOAT, FLOAT))
 def loss_at(
     tokens: Any, constants: Any, n: int, problem: Any, rows: int, scale: float, offset: float,
     budget: float,
@@ -86,7 +86,7 @@ def loss_at(
     Losses are never negative, so that a sum above the budget stays there: what is turned away
     early would have been turned away in the end.
     """
-    left, slot = np.empty(n, np.int64), np.empty(n, np.int64)
+    left, slot = problem.left, problem.slot
     lay_out(tokens, constants, n, problem, left, slot)
     limit = budget * _ROUNDING
     total = 0.0
@@ -98,7 +98,7 @@ def loss_at(
     return total if total < np.inf else np.inf
 
 
-@kernel(PAIR(TOKENS, VALUES, INT, PROBLEM, INT, FLOAT), allocates=True)
+@kernel(PAIR(TOKENS, VALUES, INT, PROBLEM, INT, FLOAT))
 def loss_at_best_scale(
     tokens: Any, constants: Any, n: int, problem: Any, rows: int, budget: float
 ) -> Any:
@@ -107,7 +107,7 @@ def loss_at_best_scale(
     The minimum over a part of the rows is a lower bound of that over all: it is compared with
     the budget now and then.
     """
-    left, slot = np.empty(n, np.int64), np.empty(n, np.int64)
+    left, slot = problem.left, problem.slot
     lay_out(tokens, constants, n, problem, left, slot)
     limit = budget * _ROUNDING
     check, scale, curve = BLOCK, 0.0, 0.0
@@ -133,7 +133,7 @@ def loss_at_best_scale(
     return loss, scale
 
 
-@kernel(TRIPLE(TOKENS, VALUES, INT, PROBLEM, INT, FLOAT), allocates=True)
+@kernel(TRIPLE(TOKENS, VALUES, INT, PROBLEM, INT, FLOAT))
 def loss_at_best_affine(
     tokens: Any, constants: Any, n: int, problem: Any, rows: int, budget: float
 ) -> Any:
@@ -141,7 +141,7 @@ def loss_at_best_affine(
 
     All rows are always seen: a part of them gives no bound that would be cheap to know.
     """
-    left, slot = np.empty(n, np.int64), np.empty(n, np.int64)
+    left, slot = problem.left, problem.slot
     lay_out(tokens, constants, n, problem, left, slot)
     for row in range(0, rows, BLOCK):
         root = run_block(tokens, n, problem, left, slot, row)
@@ -149,7 +149,7 @@ def loss_at_best_affine(
     return fit_affine(problem, rows, budget * _ROUNDING)
 
 
-@kernel(TRIPLE(TOKENS, VALUES, INT, PROBLEM, INT, FLOAT), entry=True)
+@kernel(TRIPLE(TOKENS, VALUES, INT, PROBLEM, INT, FLOAT))
 def program_loss(
     tokens: Any, constants: Any, n: int, problem: Any, rows: int, budget: float
 ) -> Any:
@@ -242,9 +242,7 @@ def weighted_square(memory: int, a: int, weight: int) -> np.float32:
     return total
 
 
-@kernel(
-    FLOAT(TOKENS, VALUES, INT, PROBLEM, INT, VALUES, FLOAT, VALUES, MATRIX, VALUES), allocates=True
-)
+@kernel(FLOAT(TOKENS, VALUES, INT, PROBLEM, INT, VALUES, FLOAT, VALUES, MATRIX, VALUES))
 def loss_gradient(
     tokens: Any, constants: Any, n: int, problem: Any, rows: int, output: Any, width: float,
     gradient: Any, hessian: Any, bound: Any,
@@ -262,9 +260,8 @@ def loss_gradient(
     bound : filled with the diagonal of the matrix with the majoriser's curvature for l''
     """
     scale, offset = output[0], output[1]
-    left, slot = np.empty(n, np.int64), np.empty(n, np.int64)
-    needed = np.empty(n, np.bool_)
-    column = np.empty(n + 2, np.int64)
+    left, slot = problem.left, problem.slot
+    needed, column = problem.needed, problem.column
     lay_out(tokens, constants, n, problem, left, slot)
     count = 0
     for t in range(n):
@@ -320,7 +317,7 @@ def write_node_derivatives(problem: Any, adjoint: int, slope: int, value: int, r
     return check
 
 
-@kernel(FLAG(TOKENS, VALUES, INT, PROBLEM, INT, FLOAT, FLOAT, INT), allocates=True)
+@kernel(FLAG(TOKENS, VALUES, INT, PROBLEM, INT, FLOAT, FLOAT, INT))
 def node_derivatives(
     tokens: Any, constants: Any, n: int, problem: Any, rows: int, scale: float, offset: float,
     node: int,
@@ -330,8 +327,8 @@ def node_derivatives(
     They go to the problem's `node_gradient` and `node_curvature`, the value itself to
     `node_value`. False if they are not finite.
     """
-    left, slot = np.empty(n, np.int64), np.empty(n, np.int64)
-    needed = np.empty(n, np.bool_)
+    left, slot = problem.left, problem.slot
+    needed = problem.needed
     lay_out(tokens, constants, n, problem, left, slot)
     for t in range(n):
         needed[t] = t == node

@@ -46,6 +46,7 @@ class Grammar(NamedTuple):
     features: int
     max_nodes: int  # no program has more; every node costs at least 1
     free_scale: int
+    polynomial: int  # not 0 if there are only sums, products and squares
     plain: int  # not 0 if complexity is the number of nodes and only it is limited
     max_complexity: int
     max_depth: int
@@ -56,7 +57,7 @@ class Grammar(NamedTuple):
 
 
 GRAMMAR = types.NamedTuple(
-    [TOKENS, FLAGS, VALUES, *[INT] * 6, INDICES, INDICES, INDICES, INDICES], Grammar
+    [TOKENS, FLAGS, VALUES, *[INT] * 7, INDICES, INDICES, INDICES, INDICES], Grammar
 )
 
 
@@ -100,6 +101,7 @@ def new_grammar(
         d,
         spec.maxsize,
         int(spec.free_scale),
+        int(set(spec.operators) <= {"+", "-", "*", "square", "cube"}),
         int(plain and not nesting and len(required) == 0),
         spec.maxsize,
         depth,
@@ -177,7 +179,7 @@ def _limited_complexity(tokens: Any, n: int, grammar: Any) -> int:
     return complexity[n - 1]
 
 
-@kernel(INT(TOKENS, INT, GRAMMAR), entry=True)
+@kernel(INT(TOKENS, INT, GRAMMAR))
 def check_program(tokens: Any, n: int, grammar: Any) -> int:
     """Complexity of a program of n nodes; 0 if it is not allowed."""
     if n == 0 or n > grammar.max_nodes:

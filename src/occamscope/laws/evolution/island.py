@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from numba import types
 
-from occamscope.laws.evolution.breeding import cross_once, mutate_once, score
+from occamscope.laws.evolution.breeding import AIM, cross_once, insert_once, mutate_once, score
 from occamscope.laws.evolution.canonical import canonicalise
 from occamscope.laws.evolution.compilation import (
     INDICES,
@@ -32,6 +33,13 @@ from occamscope.laws.evolution.tokens import (
     is_operator,
     measure_sizes,
 )
+
+
+@kernel(types.UniTuple(INT, 2)(TOKENS, VALUES, INT, INDICES, GRAMMAR), entry=True)
+def tidy_law(tokens: Any, constants: Any, n: int, size: Any, grammar: Any) -> Any:
+    """Bring a law to its canonical form; return its length and complexity (0: not allowed)."""
+    n = canonicalise(tokens, constants, n, size, grammar.allowed, 0)
+    return n, check_program(tokens, n, grammar)
 
 
 @kernel(VOID(POPULATION, INT, HALL, PROBLEM, GRAMMAR, SCRATCH, INT, INDICES))
@@ -103,7 +111,7 @@ def _refit_members(
         _copy_to_scratch(population.tokens[i], population.constants[i], n, scratch)
         if fit_constants(
             tokens, constants, n, problem, problem.rows, schedule.member_steps,
-            schedule.largest, np.inf,
+            schedule.largest, np.inf, np.inf,
         ) and constants_within(tokens, constants, n, schedule.largest):  # fmt: skip
             loss, scale, offset = score(
                 tokens, constants, n, complexity, problem, hall, population.loss[i], False, used
@@ -122,12 +130,15 @@ def _offer_scratch(
     complexity = check_program(tokens, n, grammar)
     if complexity == 0:
         return
+    budget = hall.loss[complexity]
+    aim = np.inf
+    if grammar.polynomial:
+        aim = AIM * budget * schedule.child_rows / problem.rows
     fit_constants(
         tokens, constants, n, problem, schedule.child_rows, schedule.member_steps,
-        schedule.largest, np.inf,
+        schedule.largest, np.inf, aim,
     )  # fmt: skip
     if constants_within(tokens, constants, n, schedule.largest):
-        budget = hall.loss[complexity]
         score(tokens, constants, n, complexity, problem, hall, budget, False, used)
 
 
@@ -205,7 +216,7 @@ def tend_hall(
             _copy_to_scratch(hall.tokens[c], hall.constants[c], n, scratch)
             if fit_constants(
                 tokens, constants, n, problem, problem.rows, schedule.member_steps,
-                schedule.largest, np.inf,
+                schedule.largest, np.inf, np.inf,
             ) and constants_within(tokens, constants, n, schedule.largest):  # fmt: skip
                 score(tokens, constants, n, c, problem, hall, hall.loss[c], True, used)
     enough = min(limit, used[0] + schedule.exchanges)
@@ -216,6 +227,38 @@ def tend_hall(
             hall.exchanged[c] = True
             _exchange_variables(hall, c, problem, grammar, schedule, scratch, used, limit)
     return used[0] - start
+
+
+@kernel(
+    VOID(
+        STREAM, POPULATION, HALL, PROBLEM, GRAMMAR, SCHEDULE, VALUES, VALUES, SCRATCH, INT,
+        INDICES, INDICES,
+    )
+)  # fmt: skip
+def _breed(
+    state: Any, population: Any, hall: Any, problem: Any, grammar: Any, schedule: Any,
+    frequency: Any, crowd: Any, scratch: Any, limit: int, used: Any, stop: Any,
+) -> None:  # fmt: skip
+    """Let an island breed for some cycles; a kernel of its own, so that nothing is counted."""
+    for cycle in range(schedule.cycles):
+        if used[0] >= limit or stop[0]:
+            return
+        heat = 1.0 - cycle / schedule.cycles
+        if uniform(state) < schedule.crossover:
+            cross_once(
+                state, population, hall, problem, grammar, schedule, frequency, crowd, heat,
+                scratch, used,
+            )  # fmt: skip
+        elif uniform(state) < schedule.guided:
+            insert_once(
+                state, population, hall, problem, grammar, schedule, frequency, crowd, heat,
+                scratch, used, limit,
+            )  # fmt: skip
+        else:
+            mutate_once(
+                state, population, hall, problem, grammar, schedule, frequency, crowd, heat,
+                scratch, used,
+            )  # fmt: skip
 
 
 @kernel(
@@ -248,17 +291,10 @@ def evolve_island(
     start = used[0]
     limit = start + budget
     _welcome(state, population, hall, problem, grammar, scratch, used, limit)
-    for cycle in range(schedule.cycles):
-        if used[0] >= limit or stop[0]:
-            break
-        heat = 1.0 - cycle / schedule.cycles
-        if uniform(state) < schedule.crossover:
-            cross_once(state, population, hall, problem, grammar, schedule, crowd, scratch, used)
-        else:
-            mutate_once(
-                state, population, hall, problem, grammar, schedule, frequency, crowd, heat,
-                scratch, used,
-            )  # fmt: skip
+    _breed(
+        state, population, hall, problem, grammar, schedule, frequency, crowd, scratch, limit,
+        used, stop,
+    )  # fmt: skip
     if not stop[0]:
         _refit_members(state, population, hall, problem, schedule, scratch, used, limit)
     return used[0] - start

@@ -65,13 +65,18 @@ def _belongs(tokens: Any, i: int, size: Any, kind: int) -> bool:
 @kernel(INT(STREAM, TOKENS, INT, INDICES, INT))
 def pick(state: Any, tokens: Any, n: int, size: Any, kind: int) -> int:
     """Index of a random node of that kind, -1 if there is none."""
-    chosen, seen = -1, 0
+    found = 0
+    for i in range(n):
+        found += _belongs(tokens, i, size, kind)
+    if found == 0:
+        return -1
+    left = below(state, found)
     for i in range(n):
         if _belongs(tokens, i, size, kind):
-            seen += 1
-            if below(state, seen) == 0:
-                chosen = i
-    return chosen
+            if left == 0:
+                return i
+            left -= 1
+    return -1
 
 
 @inlined

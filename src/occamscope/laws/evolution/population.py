@@ -8,16 +8,11 @@ import numpy as np
 from numba import types
 
 from occamscope.laws.evolution.compilation import (
-    FLAG,
     FLAGS,
-    FLOAT,
     INDICES,
-    INT,
     MATRIX,
-    TOKENS,
     VALUES,
-    VOID,
-    kernel,
+    inlined,
 )
 from occamscope.laws.evolution.tokens import copy_span
 
@@ -106,7 +101,7 @@ def merge_into(hall: HallOfFame, other: HallOfFame) -> None:
             mine[c] = theirs[c]
 
 
-@kernel(VOID(POPULATION, INT, TOKENS, VALUES, INT, INT, FLOAT, FLOAT, FLOAT))
+@inlined
 def put_member(
     population: Any, i: int, tokens: Any, constants: Any, n: int, complexity: int,
     loss: float, scale: float, offset: float,
@@ -119,7 +114,7 @@ def put_member(
     population.clock[0] += 1
 
 
-@kernel(INT(POPULATION))
+@inlined
 def oldest_member(population: Any) -> int:
     """Index of the member born first."""
     oldest = 0
@@ -129,7 +124,7 @@ def oldest_member(population: Any) -> int:
     return oldest
 
 
-@kernel(VOID(HALL, TOKENS, VALUES, INT, INT, FLOAT, FLOAT, FLOAT, FLAG))
+@inlined
 def offer(
     hall: Any, tokens: Any, constants: Any, n: int, complexity: int, loss: float,
     scale: float, offset: float, fitted: bool,

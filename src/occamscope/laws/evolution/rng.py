@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from occamscope.laws.evolution.compilation import FLOAT, INT, STREAM, VALUES, inlined, kernel
+from occamscope.laws.evolution.compilation import FLOAT, STREAM, inlined, kernel
 
 _U = np.uint64
 
@@ -16,7 +16,7 @@ def new_stream(seed: int, island: int) -> np.ndarray:
     return np.random.SeedSequence([seed, island]).generate_state(1, np.uint64)
 
 
-@kernel(FLOAT(STREAM))
+@inlined
 def uniform(state: Any) -> float:
     """Number in [0, 1): SplitMix64 (Steele, Lea and Flood 2014), upper 53 bits."""
     state[0] = state[0] + _U(0x9E3779B97F4A7C15)
@@ -40,7 +40,7 @@ def normal(state: Any) -> float:
     return radius * np.cos(6.283185307179586 * uniform(state))
 
 
-@kernel(INT(STREAM, VALUES))
+@inlined
 def draw(state: Any, weights: Any) -> int:
     """Index drawn with the given weights; -1 if they sum to nothing or to no number."""
     total = 0.0

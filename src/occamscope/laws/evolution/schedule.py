@@ -8,6 +8,7 @@ import numpy as np
 from numba import types
 
 from occamscope.laws.evolution.compilation import FLOAT, INDICES, INT, TOKENS, VALUES
+from occamscope.laws.evolution.terms import TERMS, new_terms
 
 
 class Schedule(NamedTuple):
@@ -18,8 +19,9 @@ class Schedule(NamedTuple):
     first: float  # probability that the best of them wins
     crossover: float  # share of children with two parents
     temperature: float  # how much worse than its parent a child may be, in units of `norm`
-    guided: float  # share of children by guided insertion
-    products: int  # variables of which a guided insertion tries products
+    guided: float  # share of breedings that change a program by guided insertion
+    litter: int  # children of one guided insertion, each with another term
+    products: int  # columns of which a guided insertion tries products
     fit_child: float  # share of other children whose constants are fitted
     child_steps: int  # Gauss-Newton steps for a child
     child_rows: int  # rows to fit a child on, whole blocks
@@ -32,12 +34,12 @@ class Schedule(NamedTuple):
 
 
 SCHEDULE = types.NamedTuple(
-    [INT, INT, *[FLOAT] * 4, INT, FLOAT, INT, INT, FLOAT, INT, INT, *[FLOAT] * 3], Schedule
+    [INT, INT, *[FLOAT] * 4, INT, INT, FLOAT, INT, INT, FLOAT, INT, INT, *[FLOAT] * 3], Schedule
 )
 
 
 class Scratch(NamedTuple):
-    """Room for two children and a tournament."""
+    """Room for two children, a tournament and the terms of an insertion."""
 
     tokens: Any
     constants: Any
@@ -47,9 +49,10 @@ class Scratch(NamedTuple):
     other_size: Any
     entrant: Any
     value: Any
+    terms: Any
 
 
-SCRATCH = types.NamedTuple([*[TOKENS, VALUES, INDICES] * 2, INDICES, VALUES], Scratch)
+SCRATCH = types.NamedTuple([*[TOKENS, VALUES, INDICES] * 2, INDICES, VALUES, TERMS], Scratch)
 
 
 def new_scratch(capacity: int, entrants: int) -> Scratch:
@@ -63,4 +66,5 @@ def new_scratch(capacity: int, entrants: int) -> Scratch:
         np.zeros(capacity, np.int64),
         np.zeros(entrants, np.int64),
         np.zeros(entrants),
+        new_terms(),
     )

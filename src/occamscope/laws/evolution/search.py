@@ -20,9 +20,8 @@ from numpy.typing import NDArray
 
 from occamscope.errors import InputError
 from occamscope.laws.control import SearchControl, SearchState, Snapshot
-from occamscope.laws.evolution.canonical import canonicalise
-from occamscope.laws.evolution.grammar import Grammar, check_program
-from occamscope.laws.evolution.island import evolve_island, tend_hall
+from occamscope.laws.evolution.grammar import Grammar
+from occamscope.laws.evolution.island import evolve_island, tend_hall, tidy_law
 from occamscope.laws.evolution.population import (
     HallOfFame,
     Population,
@@ -247,8 +246,8 @@ class Search:
             # Constants that were fitted since may have come to be 1, or changed sign.
             n = int(self.hall.length[c])
             tokens, constants = self.hall.tokens[c].copy(), self.hall.constants[c].copy()
-            n = canonicalise(tokens, constants, n, self.scratch.size, self.grammar.allowed, 0)
-            if check_program(tokens, n, self.grammar) == 0:
+            n, complexity = tidy_law(tokens, constants, n, self.scratch.size, self.grammar)
+            if complexity == 0:
                 n = int(self.hall.length[c])
                 tokens, constants = self.hall.tokens[c], self.hall.constants[c]
             law = to_expression(tokens[:n], constants[:n], self.names)

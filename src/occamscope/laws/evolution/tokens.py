@@ -14,13 +14,8 @@ from typing import Any
 import numpy as np
 
 from occamscope.laws.evolution.compilation import (
-    FLAG,
     FLOAT,
-    INDICES,
     INT,
-    TOKENS,
-    VALUES,
-    VOID,
     inlined,
     kernel,
 )
@@ -54,7 +49,7 @@ def is_operator(token: int) -> bool:
     return token != CONSTANT and token < FIRST_VARIABLE
 
 
-@kernel(VOID(TOKENS, INT, INDICES))
+@inlined
 def measure_sizes(tokens: Any, n: int, size: Any) -> None:
     """Write into size[i] the number of nodes of the subtree that ends at token i."""
     for i in range(n):
@@ -67,7 +62,7 @@ def measure_sizes(tokens: Any, n: int, size: Any) -> None:
             size[i] = 1 + size[i - 1] + size[i - 1 - size[i - 1]]
 
 
-@kernel(INT(TOKENS, VALUES, INT, INT, TOKENS, VALUES, INT))
+@inlined
 def copy_span(tokens: Any, constants: Any, first: int, end: int, out: Any, values: Any, n: int):
     """Append tokens[first:end] to a program of length n; return its new length."""
     for i in range(first, end):
@@ -115,7 +110,7 @@ def fold_binary(token: int, a: float, b: float) -> float:
     return a / b
 
 
-@kernel(FLAG(TOKENS, VALUES, INT, FLOAT))
+@inlined
 def constants_within(tokens: Any, constants: Any, n: int, largest: float) -> bool:
     """True if every constant is a number of at most that absolute value."""
     for i in range(n):
