@@ -5,7 +5,7 @@ import pytest
 
 from occamscope.laws.evolution.evaluation import loss_at, program_loss
 from occamscope.laws.evolution.operators import BLOCK, apply_operator
-from occamscope.laws.evolution.problem import pack_problem
+from occamscope.laws.evolution.problem import hardest_first, pack_problem, sort_rows
 from occamscope.laws.evolution.ramp_scaling import RAMP_TOLERANCE
 from occamscope.laws.evolution.tokens import CODES, CONSTANT, FIRST_VARIABLE, NAMES
 from occamscope.laws.loss import LOSSES, MARGIN_LOSSES, fit_output_scale, mean_loss
@@ -152,3 +152,32 @@ def test_loss_over_the_first_rows_leaves_out_the_others(kernels):
     token, constant = kernels.program("z0")
     part = loss_at(token, constant, 1, packed, BLOCK, 1.0, 0.0, np.inf)
     assert part == pytest.approx(np.sum((X[:BLOCK, 0] - y[:BLOCK]) ** 2) / len(y), rel=1e-5)
+
+
+@pytest.mark.parametrize("loss", ["hinge", "mse"])
+@pytest.mark.parametrize("powers", [False, True])
+def test_sorted_rows_are_the_same_problem_with_the_hardest_rows_first(kernels, loss, powers):
+    rng = np.random.default_rng(5)
+    X, weight = rng.uniform(0.5, 2.0, size=(700, 3)), rng.uniform(0.1, 2.0, 700)
+    y = rng.choice([-1.0, 1.0], 700) if loss == "hinge" else rng.normal(size=700)
+    packed = pack_problem(X, y, weight, loss, False, 40, powers=powers)
+    law = next(kernels.random_programs(1, seed=3, nodes=5, operators=("+", "-", "*")))[0]
+    token, constant = kernels.program(law.to_text())
+    n = len(token)
+    before = program_loss(token, constant, n, packed, packed.rows, np.inf)[0]
+    columns = packed.memory[: 3 * packed.rows].reshape(3, -1).copy()
+    order = hardest_first(packed, law.evaluate, 1.3, 0.0)
+    f = 1.3 * law.evaluate(X)
+    share = weight * (np.maximum(1 - y * f, 0) if loss == "hinge" else np.abs(f - y))
+    assert set(order[order >= 700]) == set(range(700, packed.rows))
+    assert (np.diff(share[order[order < 700]]) <= 1e-6).all()
+    assert (order[-(packed.rows - 700) :] >= 700).all() or (share == 0).any()
+    sort_rows(packed, order)
+    np.testing.assert_array_equal(
+        packed.memory[: 3 * packed.rows].reshape(3, -1), columns[:, order]
+    )
+    after = program_loss(token, constant, n, packed, packed.rows, np.inf)[0]
+    assert np.isclose(after, before, rtol=1e-5)
+    if powers:
+        square = packed.memory[packed.powers + 3 * packed.rows :][: packed.rows]
+        np.testing.assert_allclose(square, packed.memory[: packed.rows] ** 2, rtol=1e-6)

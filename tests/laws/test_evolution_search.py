@@ -79,6 +79,24 @@ def test_a_damaged_checkpoint_is_refused():
         fit(resume=type(states[0])(states[0].digest, arrays, states[0].numbers))
 
 
+def test_a_checkpoint_whose_rows_are_in_no_order_is_refused():
+    states = []
+    fit(checkpoint=states.append, checkpoint_every_s=0.0, generations=3)
+    order = np.zeros_like(states[0].arrays["order"])
+    arrays = {**states[0].arrays, "order": order}
+    with pytest.raises(InputError, match="the order of the rows"):
+        fit(resume=type(states[0])(states[0].digest, arrays, states[0].numbers))
+
+
+def test_the_rows_are_sorted_by_the_best_law_at_powers_of_two():
+    states = []
+    fit(checkpoint=states.append, checkpoint_every_s=0.0, generations=6)
+    orders = {int(s.numbers["generation"]): s.arrays["order"] for s in states}
+    assert not np.array_equal(orders[1], np.arange(len(orders[1])))
+    for before, after in [(2, 3), (4, 5), (5, 6)]:
+        np.testing.assert_array_equal(orders[before], orders[after])
+
+
 def test_generations_limit_the_rounds():
     seen = []
     front = fit(generations=4, watch=seen.append)

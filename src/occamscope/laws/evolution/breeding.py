@@ -158,7 +158,7 @@ def _tidy(m: int, grammar: Any, scratch: Any) -> Any:
 
 @inlined
 def _raise_child(
-    state: Any, population: Any, parent: int, hall: Any, problem: Any, grammar: Any,
+    state: Any, population: Any, parent: int, hall: Any, problem: Any, sample: Any, grammar: Any,
     schedule: Any, frequency: Any, heat: float, scratch: Any, m: int, complexity: int,
     guided: bool, used: Any,
 ) -> None:  # fmt: skip
@@ -171,9 +171,9 @@ def _raise_child(
     if guided or grown or uniform(state) < schedule.fit_child:
         aim = np.inf
         if grammar.polynomial:
-            aim = AIM * budget * schedule.child_rows / problem.rows
+            aim = AIM * budget
         fit_constants(
-            tokens, constants, m, problem, schedule.child_rows, schedule.child_steps,
+            tokens, constants, m, sample, sample.rows, schedule.child_steps,
             schedule.largest, _HOPELESS * aim, aim,
         )  # fmt: skip
     if not constants_within(tokens, constants, m, schedule.largest):
@@ -190,7 +190,7 @@ def _raise_child(
 
 @inlined
 def mutate_once(
-    state: Any, population: Any, hall: Any, problem: Any, grammar: Any, schedule: Any,
+    state: Any, population: Any, hall: Any, problem: Any, sample: Any, grammar: Any, schedule: Any,
     frequency: Any, crowd: Any, heat: float, scratch: Any, used: Any,
 ) -> None:  # fmt: skip
     """Breed one child from one parent by a random change."""
@@ -211,14 +211,14 @@ def mutate_once(
     if complexity == 0 or _same_program(scratch.tokens, scratch.constants, m, tokens, constants, n):
         return
     _raise_child(
-        state, population, parent, hall, problem, grammar, schedule, frequency, heat, scratch,
+        state, population, parent, hall, problem, sample, grammar, schedule, frequency, heat, scratch,
         m, complexity, False, used,
     )  # fmt: skip
 
 
 @inlined
 def insert_once(
-    state: Any, population: Any, hall: Any, problem: Any, grammar: Any, schedule: Any,
+    state: Any, population: Any, hall: Any, problem: Any, sample: Any, grammar: Any, schedule: Any,
     frequency: Any, crowd: Any, heat: float, scratch: Any, used: Any, limit: int,
 ) -> None:  # fmt: skip
     """Breed some children from one parent by the terms that promise the largest gain."""
@@ -227,7 +227,7 @@ def insert_once(
     n, born = population.length[parent], population.birth[parent]
     terms = scratch.terms
     node, form = plan_insertion(
-        state, grammar, tokens, constants, n, problem, schedule.child_rows, schedule.products,
+        state, grammar, tokens, constants, n, sample, sample.rows, schedule.products,
         population.scale[parent], population.offset[parent], terms,
     )  # fmt: skip
     if node < 0:
@@ -246,14 +246,14 @@ def insert_once(
         m, complexity = _tidy(m, grammar, scratch)
         if complexity > 0:
             _raise_child(
-                state, population, parent, hall, problem, grammar, schedule, frequency, heat,
+                state, population, parent, hall, problem, sample, grammar, schedule, frequency, heat,
                 scratch, m, complexity, True, used,
             )  # fmt: skip
 
 
 @inlined
 def cross_once(
-    state: Any, population: Any, hall: Any, problem: Any, grammar: Any, schedule: Any,
+    state: Any, population: Any, hall: Any, problem: Any, sample: Any, grammar: Any, schedule: Any,
     frequency: Any, crowd: Any, heat: float, scratch: Any, used: Any,
 ) -> None:  # fmt: skip
     """Breed a child from two parents: one with a part of it replaced by a part of the other."""
@@ -274,7 +274,7 @@ def cross_once(
         m, complexity = _tidy(m, grammar, scratch)
         if complexity > 0:
             _raise_child(
-                state, population, a, hall, problem, grammar, schedule, frequency, heat, scratch,
+                state, population, a, hall, problem, sample, grammar, schedule, frequency, heat, scratch,
                 m, complexity, False, used,
             )  # fmt: skip
             return

@@ -16,7 +16,6 @@ from occamscope.laws.evolution.columns import restrict, useful_columns
 from occamscope.laws.evolution.compilation import compiled_before, prepare_kernels
 from occamscope.laws.evolution.grammar import new_grammar
 from occamscope.laws.evolution.guided import LARGEST_INSERTION
-from occamscope.laws.evolution.operators import BLOCK
 from occamscope.laws.evolution.problem import Problem, pack_problem
 from occamscope.laws.evolution.schedule import Schedule
 from occamscope.laws.evolution.search import Migration, Search
@@ -161,22 +160,26 @@ class EvolutionEngine:
         columns: Sequence[int],
     ) -> Search:
         """Set up a search on rows of positive weight."""
-        # The first rows, on which constants of children are fitted, are a random sample.
+        # Constants of children are fitted on a random sample.
         order = np.random.default_rng([spec.seed, 1]).permutation(len(y))
         capacity = spec.maxsize + LARGEST_INSERTION
-        problem = pack_problem(
-            X[order], y[order], weight[order], spec.loss, spec.free_scale, capacity,
-            spec.free_offset, base[order], "/" in spec.operators,
-        )  # fmt: skip
+
+        def pack(rows: NDArray[np.int64]) -> Problem:
+            return pack_problem(
+                X[rows], y[rows], weight[rows], spec.loss, spec.free_scale, capacity,
+                spec.free_offset, base[rows], "/" in spec.operators,
+            )  # fmt: skip
+
         norm = constant_loss(y, weight, spec)
         digest = hashlib.sha256()
         for array in (X, y, weight, base):
             digest.update(np.ascontiguousarray(array).tobytes())
         digest.update(repr((astuple(self), spec, tuple(names))).encode())
         return Search(
-            problem,
+            pack(order),
+            pack(order[: self.child_rows]),
             new_grammar(spec, names, self.weights, columns),
-            self._schedule(spec, problem, norm),
+            self._schedule(spec, norm),
             spec,
             Migration(self.from_hall, self.from_islands),
             self.crowding,
@@ -184,12 +187,11 @@ class EvolutionEngine:
             digest.hexdigest(),
         )
 
-    def _schedule(self, spec: SearchSpec, problem: Problem, norm: float) -> Schedule:
+    def _schedule(self, spec: SearchSpec, norm: float) -> Schedule:
         """Return how to spend the evaluations, for the kernels."""
-        child_rows = min(-(-self.child_rows // BLOCK) * BLOCK, problem.rows)
         return Schedule(
             self.cycles, self.entrants, self.first, self.crossover, self.temperature,
-            self.guided, self.litter, self.products, self.fit_child, self.child_steps, child_rows,
+            self.guided, self.litter, self.products, self.fit_child, self.child_steps,
             self.fit_member, self.member_steps, int(self.exchange * self.cycles * spec.islands), norm,
             spec.parsimony, spec.max_constant,
         )  # fmt: skip

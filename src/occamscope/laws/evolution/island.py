@@ -120,9 +120,16 @@ def _refit_members(
                 put_member(population, i, tokens, constants, n, complexity, loss, scale, offset)
 
 
-@kernel(VOID(HALL, PROBLEM, GRAMMAR, SCHEDULE, SCRATCH, INT, INDICES))
+@kernel(VOID(HALL, PROBLEM, PROBLEM, GRAMMAR, SCHEDULE, SCRATCH, INT, INDICES))
 def _offer_scratch(
-    hall: Any, problem: Any, grammar: Any, schedule: Any, scratch: Any, n: int, used: Any
+    hall: Any,
+    problem: Any,
+    sample: Any,
+    grammar: Any,
+    schedule: Any,
+    scratch: Any,
+    n: int,
+    used: Any,
 ) -> None:
     """Offer the program of n tokens in the scratch, its constants fitted: they may be far off."""
     tokens, constants = scratch.tokens, scratch.constants
@@ -133,19 +140,19 @@ def _offer_scratch(
     budget = hall.loss[complexity]
     aim = np.inf
     if grammar.polynomial:
-        aim = AIM * budget * schedule.child_rows / problem.rows
+        aim = AIM * budget
     fit_constants(
-        tokens, constants, n, problem, schedule.child_rows, schedule.member_steps,
+        tokens, constants, n, sample, sample.rows, schedule.member_steps,
         schedule.largest, np.inf, aim,
     )  # fmt: skip
     if constants_within(tokens, constants, n, schedule.largest):
         score(tokens, constants, n, complexity, problem, hall, budget, False, used)
 
 
-@kernel(VOID(HALL, INT, PROBLEM, GRAMMAR, SCHEDULE, SCRATCH, INDICES, INT), allocates=True)
+@kernel(VOID(HALL, INT, PROBLEM, PROBLEM, GRAMMAR, SCHEDULE, SCRATCH, INDICES, INT), allocates=True)
 def _shorten(
-    hall: Any, c: int, problem: Any, grammar: Any, schedule: Any, scratch: Any, used: Any,
-    budget: int,
+    hall: Any, c: int, problem: Any, sample: Any, grammar: Any, schedule: Any, scratch: Any,
+    used: Any,    budget: int,
 ) -> None:  # fmt: skip
     """Offer the law of complexity c with each of its operators cut out in turn."""
     # A copy: what is offered may overwrite the law itself.
@@ -160,13 +167,13 @@ def _shorten(
         if used[0] >= budget:
             return
         m = cut(source, values, n, i, scratch.other_size, left, tokens, constants)
-        _offer_scratch(hall, problem, grammar, schedule, scratch, m, used)
+        _offer_scratch(hall, problem, sample, grammar, schedule, scratch, m, used)
 
 
-@kernel(VOID(HALL, INT, PROBLEM, GRAMMAR, SCHEDULE, SCRATCH, INDICES, INT), allocates=True)
+@kernel(VOID(HALL, INT, PROBLEM, PROBLEM, GRAMMAR, SCHEDULE, SCRATCH, INDICES, INT), allocates=True)
 def _exchange_variables(
-    hall: Any, c: int, problem: Any, grammar: Any, schedule: Any, scratch: Any, used: Any,
-    budget: int,
+    hall: Any, c: int, problem: Any, sample: Any, grammar: Any, schedule: Any, scratch: Any,
+    used: Any,    budget: int,
 ) -> None:  # fmt: skip
     """Offer the law of complexity c with each of its variables replaced by every other one."""
     n = hall.length[c]
@@ -181,13 +188,13 @@ def _exchange_variables(
                 return
             _copy_to_scratch(source, values, n, scratch)
             scratch.tokens[i] = token
-            _offer_scratch(hall, problem, grammar, schedule, scratch, n, used)
+            _offer_scratch(hall, problem, sample, grammar, schedule, scratch, n, used)
 
 
-@kernel(INT(HALL, PROBLEM, GRAMMAR, SCHEDULE, SCRATCH, INT, INDICES, INDICES), entry=True)
+@kernel(INT(HALL, PROBLEM, PROBLEM, GRAMMAR, SCHEDULE, SCRATCH, INT, INDICES, INDICES), entry=True)
 def tend_hall(
-    hall: Any, problem: Any, grammar: Any, schedule: Any, scratch: Any, budget: int,
-    used: Any, stop: Any,
+    hall: Any, problem: Any, sample: Any, grammar: Any, schedule: Any, scratch: Any,
+    budget: int, used: Any, stop: Any,
 ) -> int:  # fmt: skip
     """Fit new members of the hall of fame on all rows; try them cut, and with other variables.
 
@@ -207,7 +214,7 @@ def tend_hall(
             continue
         if not hall.shortened[c]:
             hall.shortened[c] = True
-            _shorten(hall, c, problem, grammar, schedule, scratch, used, limit)
+            _shorten(hall, c, problem, sample, grammar, schedule, scratch, used, limit)
             if used[0] >= limit:
                 break
         if not hall.fitted[c]:
@@ -225,18 +232,18 @@ def tend_hall(
             break
         if hall.loss[c] < np.inf and not hall.exchanged[c]:
             hall.exchanged[c] = True
-            _exchange_variables(hall, c, problem, grammar, schedule, scratch, used, limit)
+            _exchange_variables(hall, c, problem, sample, grammar, schedule, scratch, used, limit)
     return used[0] - start
 
 
 @kernel(
     VOID(
-        STREAM, POPULATION, HALL, PROBLEM, GRAMMAR, SCHEDULE, VALUES, VALUES, SCRATCH, INT,
-        INDICES, INDICES,
+        STREAM, POPULATION, HALL, PROBLEM, PROBLEM, GRAMMAR, SCHEDULE, VALUES, VALUES, SCRATCH,
+        INT, INDICES, INDICES,
     )
 )  # fmt: skip
 def _breed(
-    state: Any, population: Any, hall: Any, problem: Any, grammar: Any, schedule: Any,
+    state: Any, population: Any, hall: Any, problem: Any, sample: Any, grammar: Any, schedule: Any,
     frequency: Any, crowd: Any, scratch: Any, limit: int, used: Any, stop: Any,
 ) -> None:  # fmt: skip
     """Let an island breed for some cycles; a kernel of its own, so that nothing is counted."""
@@ -246,30 +253,30 @@ def _breed(
         heat = 1.0 - cycle / schedule.cycles
         if uniform(state) < schedule.crossover:
             cross_once(
-                state, population, hall, problem, grammar, schedule, frequency, crowd, heat,
+                state, population, hall, problem, sample, grammar, schedule, frequency, crowd, heat,
                 scratch, used,
             )  # fmt: skip
         elif uniform(state) < schedule.guided:
             insert_once(
-                state, population, hall, problem, grammar, schedule, frequency, crowd, heat,
+                state, population, hall, problem, sample, grammar, schedule, frequency, crowd, heat,
                 scratch, used, limit,
             )  # fmt: skip
         else:
             mutate_once(
-                state, population, hall, problem, grammar, schedule, frequency, crowd, heat,
+                state, population, hall, problem, sample, grammar, schedule, frequency, crowd, heat,
                 scratch, used,
             )  # fmt: skip
 
 
 @kernel(
     INT(
-        STREAM, POPULATION, HALL, PROBLEM, GRAMMAR, SCHEDULE, VALUES, VALUES, SCRATCH, INT,
-        INDICES, INDICES,
+        STREAM, POPULATION, HALL, PROBLEM, PROBLEM, GRAMMAR, SCHEDULE, VALUES, VALUES, SCRATCH,
+        INT, INDICES, INDICES,
     ),
     entry=True,
 )  # fmt: skip
 def evolve_island(
-    state: Any, population: Any, hall: Any, problem: Any, grammar: Any, schedule: Any,
+    state: Any, population: Any, hall: Any, problem: Any, sample: Any, grammar: Any, schedule: Any,
     frequency: Any, crowd: Any, scratch: Any, budget: int, used: Any, stop: Any,
 ) -> int:  # fmt: skip
     """Visit an island: let it breed for some cycles, then fit constants of some members.
@@ -278,6 +285,8 @@ def evolve_island(
     ----------
     state : (1,) uint64, the island's random stream
     population, hall : changed in place
+    problem : all rows, those on which the best law does worst first
+    sample : random rows, for what needs only some
     frequency : (max_complexity + 1,) share of each complexity among recent members, positive
     crowd : (max_complexity + 1,) factor on the cost of a member of each complexity
     budget : most evaluations to use
@@ -292,7 +301,7 @@ def evolve_island(
     limit = start + budget
     _welcome(state, population, hall, problem, grammar, scratch, used, limit)
     _breed(
-        state, population, hall, problem, grammar, schedule, frequency, crowd, scratch, limit,
+        state, population, hall, problem, sample, grammar, schedule, frequency, crowd, scratch, limit,
         used, stop,
     )  # fmt: skip
     if not stop[0]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -23,6 +24,8 @@ HINGE_SMOOTH, MAE_SMOOTH = 0.2, 0.05
 # The reciprocal of a column is offered if none of its values is smaller than this, relative to
 # their mean size.
 _AWAY_FROM_ZERO = 1e-3
+# Rows whose float64 copy is in memory at the same time.
+_ROWS_AT_ONCE = 8192
 
 
 class Problem(NamedTuple):
@@ -133,6 +136,36 @@ def _room(capacity: int) -> tuple[NDArray[Any], ...]:
     """Return arrays for the kernels that evaluate a program: allocating there takes time."""
     indices = [np.zeros(capacity + 2, np.int64) for _ in range(3)]
     return (*indices, np.zeros(capacity + 2, np.bool_))
+
+
+def sort_rows(problem: Problem, order: NDArray[np.int64]) -> None:
+    """Sort the rows of a problem in place: row i becomes what row order[i] was."""
+    tables = [(0, problem.features), (problem.target, 3)]
+    if problem.columns > problem.features:
+        tables.append((problem.powers, problem.columns - problem.features))
+    for start, columns in tables:
+        for k in range(columns):
+            column = problem.memory[start + k * problem.rows : start + (k + 1) * problem.rows]
+            column[:] = column[order]
+
+
+def hardest_first(
+    problem: Problem, law: Callable[[NDArray[Any]], NDArray[Any]], scale: float, offset: float
+) -> NDArray[np.int64]:
+    """Order of the rows by their share of the loss of s f + b, the largest first.
+
+    Parameters
+    ----------
+    law : f, a function of (n, d) features
+    """
+    rows = problem.rows
+    X = problem.memory[: problem.features * rows].reshape(problem.features, rows).T
+    y, weight, base = problem.memory[problem.target : problem.target + 3 * rows].reshape(3, rows)
+    parts = range(0, rows, _ROWS_AT_ONCE)
+    values = [law(X[i : i + _ROWS_AT_ONCE].astype(np.float64)) for i in parts]
+    f = scale * np.concatenate(values) + offset + base
+    loss = np.abs(f - y) if problem.loss in (MSE, MAE) else np.maximum(1.0 - y * f, 0.0)
+    return np.argsort(-weight * loss, kind="stable")
 
 
 def _smoothing(y: NDArray[np.float64], weight: NDArray[np.float64], loss: str) -> float:

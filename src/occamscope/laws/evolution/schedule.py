@@ -24,7 +24,6 @@ class Schedule(NamedTuple):
     products: int  # columns of which a guided insertion tries products
     fit_child: float  # share of other children whose constants are fitted
     child_steps: int  # Gauss-Newton steps for a child
-    child_rows: int  # rows to fit a child on, whole blocks
     fit_member: float  # share of members fitted at the end of a visit
     member_steps: int
     exchanges: int  # evaluations after each round that exchange variables of the hall of fame
@@ -34,7 +33,7 @@ class Schedule(NamedTuple):
 
 
 SCHEDULE = types.NamedTuple(
-    [INT, INT, *[FLOAT] * 4, INT, INT, FLOAT, INT, INT, FLOAT, INT, INT, *[FLOAT] * 3], Schedule
+    [INT, INT, *[FLOAT] * 4, INT, INT, FLOAT, INT, FLOAT, INT, INT, *[FLOAT] * 3], Schedule
 )
 
 

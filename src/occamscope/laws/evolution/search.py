@@ -30,7 +30,7 @@ from occamscope.laws.evolution.population import (
     new_hall,
     new_population,
 )
-from occamscope.laws.evolution.problem import Problem, copy_problem
+from occamscope.laws.evolution.problem import Problem, copy_problem, hardest_first, sort_rows
 from occamscope.laws.evolution.programs import absorb_output, to_expression, to_program
 from occamscope.laws.evolution.rng import new_stream
 from occamscope.laws.evolution.schedule import Schedule, Scratch, new_scratch
@@ -68,6 +68,7 @@ class Search:
     Parameters
     ----------
     problem, grammar, schedule : what is sought and how, for the kernels
+    sample : the same problem on a random part of the rows
     spec : the search's settings
     migration : exchange between islands
     crowding : how strongly complexities that are frequent are held back
@@ -78,6 +79,7 @@ class Search:
     def __init__(
         self,
         problem: Problem,
+        sample: Problem,
         grammar: Grammar,
         schedule: Schedule,
         spec: SearchSpec,
@@ -86,7 +88,8 @@ class Search:
         names: Sequence[str],
         digest: str,
     ) -> None:
-        self.problem, self.grammar, self.schedule = problem, grammar, schedule
+        self.problem, self.sample = problem, sample
+        self.grammar, self.schedule = grammar, schedule
         self.spec, self.migration, self.crowding = spec, migration, crowding
         self.names, self.digest = tuple(names), digest
         capacity = problem.capacity
@@ -105,6 +108,8 @@ class Search:
         self.scratch = new_scratch(capacity, schedule.entrants)
         self.frequency = np.ones(spec.maxsize + 1)
         self.used = np.zeros(2, np.int64)  # evaluations, and those of them turned away
+        # Where the problem's rows stood at first.
+        self.order = np.arange(problem.rows)
         self.generation = 0
         self.seconds = 0.0
         self.stop = np.zeros(1, np.int64)
@@ -123,10 +128,10 @@ class Search:
         """Go on until the budget is used or a limit is reached; return which one it was."""
         clock = _Clock(self.seconds, control)
         threads = max(1, min(control.threads, len(self.islands)))
-        problems: SimpleQueue[Problem] = SimpleQueue()
-        problems.put(self.problem)
+        problems = SimpleQueue[tuple[Problem, Problem]]()
+        problems.put((self.problem, self.sample))
         for _ in range(threads - 1):
-            problems.put(copy_problem(self.problem))
+            problems.put((copy_problem(self.problem), copy_problem(self.sample)))
         stopped, idle = "budget", 0
         with ThreadPoolExecutor(threads, thread_name_prefix="laws") as pool:
             try:
@@ -156,7 +161,10 @@ class Search:
         return stopped
 
     def _round(
-        self, pool: ThreadPoolExecutor, problems: SimpleQueue[Problem], clock: _Clock
+        self,
+        pool: ThreadPoolExecutor,
+        problems: SimpleQueue[tuple[Problem, Problem]],
+        clock: _Clock,
     ) -> bool:
         """Let every island breed, then merge what they found; True if time ran out."""
         crowd = np.exp(self.crowding * self.frequency / self.frequency[1:].sum())
@@ -169,15 +177,15 @@ class Search:
         def visit(island: _Island, budget: int) -> None:
             copy_into(self.hall, island.hall)
             island.used[:] = 0
-            problem = problems.get()
+            problem, sample = problems.get()
             try:
                 evolve_island(
-                    island.stream, island.population, island.hall, problem, self.grammar,
+                    island.stream, island.population, island.hall, problem, sample, self.grammar,
                     self.schedule, frequency, crowd, island.scratch, budget, island.used,
                     self.stop,
                 )  # fmt: skip
             finally:
-                problems.put(problem)
+                problems.put((problem, sample))
 
         tasks = [
             pool.submit(visit, island, share)
@@ -190,14 +198,35 @@ class Search:
             self._count(island.population)
         left = self.spec.evaluations - int(self.used[0])
         task = pool.submit(
-            tend_hall, self.hall, self.problem, self.grammar, self.schedule, self.scratch, left,
-            self.used, self.stop,
+            tend_hall, self.hall, self.problem, self.sample, self.grammar, self.schedule,
+            self.scratch, left, self.used, self.stop,
         )  # fmt: skip
         late = clock.wait([task], self.stop) or late
         for island in self.islands:
             self._migrate(island.population)
         self.generation += 1
+        if self.generation & (self.generation - 1) == 0:  # 1, 2, 4, 8, ...
+            self._sort_rows(problems)
         return late
+
+    def _sort_rows(self, problems: SimpleQueue[tuple[Problem, Problem]]) -> None:
+        """Put those rows first on which the best law does worst.
+
+        Other laws do badly there, too: what is too bad is turned away after fewer rows.
+        """
+        c = int(np.argmin(self.hall.loss))
+        if not self.hall.loss[c] < np.inf:
+            return
+        n = int(self.hall.length[c])
+        law = to_expression(self.hall.tokens[c, :n], self.hall.constants[c, :n], self.names)
+        order = hardest_first(
+            self.problem, law.evaluate, float(self.hall.scale[c]), float(self.hall.offset[c])
+        )
+        self.order = self.order[order]
+        for _ in range(problems.qsize()):
+            pair = problems.get()
+            sort_rows(pair[0], order)
+            problems.put(pair)
 
     def _count(self, population: Population) -> None:
         """Add the complexities of an island's members to their frequencies."""
@@ -270,6 +299,7 @@ class Search:
         arrays["stream"] = np.stack([island.stream for island in self.islands])
         arrays["frequency"] = self.frequency.copy()
         arrays["used"] = self.used.copy()
+        arrays["order"] = self.order.copy()
         numbers = {
             "generation": self.generation,
             "seconds": self.seconds,
@@ -299,6 +329,11 @@ class Search:
                 island.stream[...] = state.arrays["stream"][k]
             self.frequency = np.array(state.arrays["frequency"], dtype=np.float64)
             self.used[...] = state.arrays["used"]
+            order = np.array(state.arrays["order"], dtype=np.int64)
+            if not np.array_equal(np.sort(order), np.arange(self.problem.rows)):
+                raise ValueError("the order of the rows")
+            sort_rows(self.problem, order)
+            self.order = order
             self.generation = int(state.numbers["generation"])
             self.seconds = float(state.numbers["seconds"])
             self.random.bit_generator.state = state.numbers["random"]
