@@ -8,7 +8,8 @@ from occamscope.laws.evolution.guided import (
     PLAIN,
     REPLACED,
     SHIFTED,
-    plan_insertion,
+    choose_insertion,
+    find_insertion,
     write_insertion,
 )
 from occamscope.laws.evolution.problem import pack_problem
@@ -30,11 +31,15 @@ def insertions(kernels, text, y, X, operators=("+", "-", "*", "square"), count=6
     measure_sizes(token, n, size)
     state, terms, found = new_stream(0, 0), new_terms(), []
     for _ in range(count):
-        node, chosen = plan_insertion(
-            state, grammar, token, constant, n, packed, packed.rows, 32, 1.0, 0.0, terms
-        )
+        node, chosen = choose_insertion(state, grammar, n)
+        if node < 0 or form not in (None, chosen):
+            continue
+        if not find_insertion(
+            state, token, constant, n, packed, packed.rows, 32, 1.0, 0.0, node, chosen, terms
+        ):
+            continue
         q = draw(state, terms.gain)
-        if node < 0 or q < 0 or form not in (None, chosen):
+        if q < 0:
             continue
         out, values = np.zeros(60, np.int16), np.zeros(60)
         m = write_insertion(token, constant, n, size, node, chosen, terms, q, grammar, out, values)

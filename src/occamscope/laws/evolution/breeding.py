@@ -28,7 +28,7 @@ from occamscope.laws.evolution.compilation import (
 from occamscope.laws.evolution.constants import fit_constants
 from occamscope.laws.evolution.evaluation import program_loss
 from occamscope.laws.evolution.grammar import check_program
-from occamscope.laws.evolution.guided import plan_insertion, write_insertion
+from occamscope.laws.evolution.guided import choose_insertion, find_insertion, write_insertion
 from occamscope.laws.evolution.mutation import cross, mutate
 from occamscope.laws.evolution.population import (
     HALL,
@@ -226,11 +226,11 @@ def insert_once(
     tokens, constants = population.tokens[parent], population.constants[parent]
     n, born = population.length[parent], population.birth[parent]
     terms = scratch.terms
-    node, form = plan_insertion(
-        state, grammar, tokens, constants, n, sample, sample.rows, schedule.products,
-        population.scale[parent], population.offset[parent], terms,
-    )  # fmt: skip
-    if node < 0:
+    node, form = choose_insertion(state, grammar, n)
+    if node < 0 or not find_insertion(
+        state, tokens, constants, n, sample, sample.rows, schedule.products,
+        population.scale[parent], population.offset[parent], node, form, terms,
+    ):  # fmt: skip
         return
     measure_sizes(tokens, n, scratch.other_size)
     for _ in range(schedule.litter):

@@ -60,6 +60,8 @@ class EvolutionEngine:
     # each with another term.
     guided: float = 0.03
     litter: int = 3
+    # The former where division is allowed: there the terms are products of powers.
+    guided_powers: float = 0.08
     # Of so many columns products are tried there: half of them promise most, half are random.
     products: int = 16
     # Share of the others whose constants are fitted at once, by so many steps on so many rows.
@@ -189,10 +191,11 @@ class EvolutionEngine:
 
     def _schedule(self, spec: SearchSpec, norm: float) -> Schedule:
         """Return how to spend the evaluations, for the kernels."""
+        guided = self.guided_powers if "/" in spec.operators else self.guided
         return Schedule(
-            self.cycles, self.entrants, self.first, self.crossover, self.temperature,
-            self.guided, self.litter, self.products, self.fit_child, self.child_steps,
-            self.fit_member, self.member_steps, int(self.exchange * self.cycles * spec.islands), norm,
+            self.cycles, self.entrants, self.first, self.crossover, self.temperature, guided,
+            self.litter, self.products, self.fit_child, self.child_steps, self.fit_member,
+            self.member_steps, int(self.exchange * self.cycles * spec.islands), norm,
             spec.parsimony, spec.max_constant,
         )  # fmt: skip
 

@@ -20,19 +20,33 @@ from occamscope.laws.evolution.compilation import (
 )  # fmt: skip
 from occamscope.laws.evolution.constants import fit_constants
 from occamscope.laws.evolution.grammar import GRAMMAR, check_program
+from occamscope.laws.evolution.guided import (
+    FUNCTIONS,
+    SHIFTED,
+    TIMES,
+    find_insertion,
+    write_insertion,
+)
 from occamscope.laws.evolution.mutation import append_required, cut, random_program
 from occamscope.laws.evolution.population import HALL, POPULATION, put_member
 from occamscope.laws.evolution.problem import PROBLEM
 from occamscope.laws.evolution.rng import below, uniform
 from occamscope.laws.evolution.schedule import SCHEDULE, SCRATCH
 from occamscope.laws.evolution.tokens import (
+    ADD,
+    CONSTANT,
+    DIVIDE,
     FIRST_VARIABLE,
+    MULTIPLY,
     arity,
     constants_within,
     copy_span,
     is_operator,
     measure_sizes,
 )
+
+# A law of the hall of fame grows by so many of the best terms of each form.
+_TERMS_TO_GROW = 2
 
 
 @kernel(types.UniTuple(INT, 2)(TOKENS, VALUES, INT, INDICES, GRAMMAR), entry=True)
@@ -191,9 +205,48 @@ def _exchange_variables(
             _offer_scratch(hall, problem, sample, grammar, schedule, scratch, n, used)
 
 
-@kernel(INT(HALL, PROBLEM, PROBLEM, GRAMMAR, SCHEDULE, SCRATCH, INT, INDICES, INDICES), entry=True)
+@kernel(
+    VOID(STREAM, HALL, INT, PROBLEM, PROBLEM, GRAMMAR, SCHEDULE, SCRATCH, INDICES, INT),
+    allocates=True,
+)  # fmt: skip
+def _grow(
+    state: Any, hall: Any, c: int, problem: Any, sample: Any, grammar: Any, schedule: Any,
+    scratch: Any, used: Any, budget: int,
+) -> None:  # fmt: skip
+    """Offer the law of complexity c times every function of its best terms, and with every
+    function of a term in the place of each of its nodes."""
+    n, scale, offset = hall.length[c], hall.scale[c], hall.offset[c]
+    source, values = hall.tokens[c].copy(), hall.constants[c].copy()
+    measure_sizes(source, n, scratch.other_size)
+    terms = scratch.terms
+    for node in range(n - 1, -1, -1):
+        first = TIMES if node == n - 1 else SHIFTED
+        for k in range(2 * len(FUNCTIONS)):
+            function = FUNCTIONS[k // 2]
+            if function != CONSTANT and not grammar.allowed[function]:
+                continue
+            if used[0] >= budget:
+                return
+            if not find_insertion(
+                state, source, values, n, sample, sample.rows, schedule.products, scale, offset,
+                node, first + k, terms,
+            ):  # fmt: skip
+                continue
+            for q in range(_TERMS_TO_GROW):
+                if terms.gain[q] > 0.0 and used[0] < budget:
+                    m = write_insertion(
+                        source, values, n, scratch.other_size, node, first + k, terms, q, grammar,
+                        scratch.tokens, scratch.constants,
+                    )  # fmt: skip
+                    _offer_scratch(hall, problem, sample, grammar, schedule, scratch, m, used)
+
+
+@kernel(
+    INT(STREAM, HALL, PROBLEM, PROBLEM, GRAMMAR, SCHEDULE, SCRATCH, INT, INDICES, INDICES),
+    entry=True,
+)
 def tend_hall(
-    hall: Any, problem: Any, sample: Any, grammar: Any, schedule: Any, scratch: Any,
+    state: Any, hall: Any, problem: Any, sample: Any, grammar: Any, schedule: Any, scratch: Any,
     budget: int, used: Any, stop: Any,
 ) -> int:  # fmt: skip
     """Fit new members of the hall of fame on all rows; try them cut, and with other variables.
@@ -233,6 +286,14 @@ def tend_hall(
         if hall.loss[c] < np.inf and not hall.exchanged[c]:
             hall.exchanged[c] = True
             _exchange_variables(hall, c, problem, sample, grammar, schedule, scratch, used, limit)
+    if grammar.allowed[DIVIDE] and grammar.allowed[ADD] and grammar.allowed[MULTIPLY]:
+        enough = min(limit, used[0] + 2 * schedule.exchanges)
+        for c in range(1, len(hall.loss)):
+            if hall.loss[c] < np.inf and not hall.grown[c]:
+                if used[0] >= enough or stop[0]:
+                    break
+                hall.grown[c] = True
+                _grow(state, hall, c, problem, sample, grammar, schedule, scratch, used, limit)
     return used[0] - start
 
 

@@ -46,6 +46,7 @@ class HallOfFame(NamedTuple):
     fitted: Any  # (max_complexity + 1,) bool, constants fitted on all rows
     shortened: Any  # (max_complexity + 1,) bool, all ways to cut one operator were tried
     exchanged: Any  # (max_complexity + 1,) bool, every variable was tried in the place of each
+    grown: Any  # (max_complexity + 1,) bool, every function of a term was tried at every node
 
 
 _PROGRAMS = types.int16[:, ::1]
@@ -53,7 +54,7 @@ POPULATION = types.NamedTuple(
     [_PROGRAMS, MATRIX, INDICES, INDICES, VALUES, VALUES, VALUES, INDICES, INDICES], Population
 )
 HALL = types.NamedTuple(
-    [_PROGRAMS, MATRIX, INDICES, VALUES, VALUES, VALUES, FLAGS, FLAGS, FLAGS], HallOfFame
+    [_PROGRAMS, MATRIX, INDICES, VALUES, VALUES, VALUES, *[FLAGS] * 4], HallOfFame
 )
 
 
@@ -85,6 +86,7 @@ def new_hall(max_complexity: int, capacity: int) -> HallOfFame:
         fitted=np.zeros(places, np.bool_),
         shortened=np.zeros(places, np.bool_),
         exchanged=np.zeros(places, np.bool_),
+        grown=np.zeros(places, np.bool_),
     )
 
 
@@ -138,6 +140,7 @@ def offer(
         same = same and hall.tokens[c, i] == tokens[i]
     hall.shortened[c] = hall.shortened[c] and same
     hall.exchanged[c] = hall.exchanged[c] and same
+    hall.grown[c] = hall.grown[c] and same
     copy_span(tokens, constants, 0, n, hall.tokens[c], hall.constants[c], 0)
     hall.length[c], hall.fitted[c] = n, fitted
     hall.loss[c], hall.scale[c], hall.offset[c] = loss, scale, offset

@@ -198,8 +198,8 @@ class Search:
             self._count(island.population)
         left = self.spec.evaluations - int(self.used[0])
         task = pool.submit(
-            tend_hall, self.hall, self.problem, self.sample, self.grammar, self.schedule,
-            self.scratch, left, self.used, self.stop,
+            tend_hall, self.islands[0].stream, self.hall, self.problem, self.sample,
+            self.grammar, self.schedule, self.scratch, left, self.used, self.stop,
         )  # fmt: skip
         late = clock.wait([task], self.stop) or late
         for island in self.islands:
