@@ -3,11 +3,14 @@
 import numpy as np
 import pytest
 
+from occamscope.laws.evolution.engine import EvolutionEngine
 from occamscope.laws.evolution.grammar import new_grammar
 from occamscope.laws.evolution.guided import (
+    FUNCTIONS,
     PLAIN,
     REPLACED,
     SHIFTED,
+    TIMES,
     choose_insertion,
     find_insertion,
     write_insertion,
@@ -16,7 +19,7 @@ from occamscope.laws.evolution.problem import pack_problem
 from occamscope.laws.evolution.programs import to_expression
 from occamscope.laws.evolution.rng import draw, new_stream
 from occamscope.laws.evolution.terms import TOP, find_terms, new_terms
-from occamscope.laws.evolution.tokens import measure_sizes
+from occamscope.laws.evolution.tokens import CONSTANT, EXP, LOG, SQRT, SQUARE, measure_sizes
 from occamscope.laws.spec import SearchSpec
 
 
@@ -171,3 +174,54 @@ def test_a_term_with_a_constant_is_fitted_like_a_line(kernels):
     laws = insertions(kernels, "exp(z2*0.1)", y, X, WITH_DIVISION, 400, SHIFTED)
     texts = [law.to_text() for law in laws if "z0*(-" in law.to_text()]
     assert any(text.startswith("exp(z0*(-0.") and "/z1 + " in text for text in texts)
+
+
+INVERTIBLE = {CONSTANT: lambda z: z, SQRT: np.sqrt, EXP: np.exp, LOG: np.log, SQUARE: np.square}
+
+
+@pytest.mark.parametrize("times", [False, True])
+@pytest.mark.parametrize("inverse", [False, True])
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_a_function_of_a_term_is_found_in_one_step(kernels, function, inverse, times):
+    """y = z0 + F(a + c b), or z0 + z1 F(a + c b), from the law z0 + z1: exactly, under mse."""
+    X = positive()
+    z = 1.5 + 0.3 * X[:, 1] ** 2 / X[:, 2]
+    value = 1 / INVERTIBLE[function](z) if inverse else INVERTIBLE[function](z)
+    y = X[:, 0] + (X[:, 1] * value if times else value)
+    packed = pack_problem(X, y, np.ones(len(y)), "mse", False, 40, powers=True)
+    operators = (*WITH_DIVISION, "log")
+    grammar = new_grammar(SearchSpec(loss="mse", operators=operators), kernels.names, np.ones(11))
+    token, constant = kernels.program("z0 + z1")
+    size, terms = np.ones(3, np.int64), new_terms()
+    form = (TIMES if times else SHIFTED) + 2 * FUNCTIONS.index(function) + inverse
+    assert find_insertion(
+        new_stream(0, 0), token, constant, 3, packed, packed.rows, 32, 1.0, 0.0, 1, form, terms
+    )
+    out, values = np.zeros(60, np.int16), np.zeros(60)
+    m = write_insertion(token, constant, 3, size, 1, form, terms, 0, grammar, out, values)
+    law = to_expression(out[:m], values[:m], kernels.names)
+    np.testing.assert_allclose(law.evaluate(X), y, rtol=1e-4)
+    np.testing.assert_allclose([terms.shift[0], terms.coefficient[0]], [1.5, 0.3], rtol=1e-3)
+
+
+def test_no_function_of_a_term_where_it_cannot_have_the_values(kernels):
+    X = positive()
+    packed = pack_problem(X, X[:, 0] - 5.0, np.ones(len(X)), "mse", False, 40, powers=True)
+    token, constant = kernels.program("z0 + z1")
+    for function in (SQRT, EXP, SQUARE):
+        form = SHIFTED + 2 * FUNCTIONS.index(function)
+        assert not find_insertion(
+            new_stream(0, 0), token, constant, 3, packed, packed.rows, 32, 1.0, 0.0, 1, form,
+            new_terms(),
+        )  # fmt: skip
+
+
+def test_a_law_of_the_hall_of_fame_grows_by_a_function_at_once():
+    X = np.random.default_rng(0).uniform(1.0, 2.0, size=(600, 3))
+    X[:, 0] *= 10
+    y = X[:, 0] / np.sqrt(1.5 - 0.3 * X[:, 2] ** 2 / X[:, 1])
+    # One round and what follows it: too few for chance.
+    spec = SearchSpec(loss="mse", operators=WITH_DIVISION, maxsize=25, evaluations=3_000)
+    engine = EvolutionEngine(cycles=100, guided_powers=0.0)
+    front = engine.fit(X, y, spec, ("z0", "z1", "z2"))
+    assert front.table["loss"].min() < 1e-9 * y.var()
