@@ -7,8 +7,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numba import types
 
-from occamscope.laws.evolution.compilation import FLOAT, INDICES, INT, TOKENS, VALUES
+from occamscope.laws.evolution.compilation import FLOAT, INDICES, INT, TOKENS, VALUES, VOID, kernel
 from occamscope.laws.evolution.terms import TERMS, new_terms
+from occamscope.laws.evolution.tokens import copy_span
 
 
 class Schedule(NamedTuple):
@@ -67,3 +68,9 @@ def new_scratch(capacity: int, entrants: int) -> Scratch:
         np.zeros(entrants),
         new_terms(),
     )
+
+
+@kernel(VOID(TOKENS, VALUES, INT, SCRATCH))
+def copy_to_scratch(tokens: Any, constants: Any, n: int, scratch: Any) -> None:
+    """Write a program into the scratch."""
+    copy_span(tokens, constants, 0, n, scratch.tokens, scratch.constants, 0)

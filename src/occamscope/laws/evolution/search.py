@@ -9,9 +9,8 @@ was never interrupted.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
-from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
+from concurrent.futures import ThreadPoolExecutor
 from queue import SimpleQueue
 from typing import Any, NamedTuple
 
@@ -20,8 +19,10 @@ from numpy.typing import NDArray
 
 from occamscope.errors import InputError
 from occamscope.laws.control import SearchControl, SearchState, Snapshot
+from occamscope.laws.evolution.clock import Clock
 from occamscope.laws.evolution.grammar import Grammar
-from occamscope.laws.evolution.island import evolve_island, tend_hall, tidy_law
+from occamscope.laws.evolution.hall_tending import tend_hall, tidy_law
+from occamscope.laws.evolution.island import evolve_island
 from occamscope.laws.evolution.population import (
     HallOfFame,
     Population,
@@ -41,8 +42,6 @@ from occamscope.laws.spec import SearchSpec
 _MEMORY = 100_000.0
 # After so many rounds that found nothing to try (the limits leave too few laws), it is done.
 _IDLE_ROUNDS = 10
-# How often the main thread looks at the clock while islands evolve, in seconds.
-_TICK = 0.05
 
 
 class Migration(NamedTuple):
@@ -126,7 +125,7 @@ class Search:
 
     def run(self, control: SearchControl) -> str:
         """Go on until the budget is used or a limit is reached; return which one it was."""
-        clock = _Clock(self.seconds, control)
+        clock = Clock(self.seconds, control)
         threads = max(1, min(control.threads, len(self.islands)))
         problems = SimpleQueue[tuple[Problem, Problem]]()
         problems.put((self.problem, self.sample))
@@ -164,7 +163,7 @@ class Search:
         self,
         pool: ThreadPoolExecutor,
         problems: SimpleQueue[tuple[Problem, Problem]],
-        clock: _Clock,
+        clock: Clock,
     ) -> bool:
         """Let every island breed, then merge what they found; True if time ran out."""
         crowd = np.exp(self.crowding * self.frequency / self.frequency[1:].sum())
@@ -342,41 +341,6 @@ class Search:
                 f"laws: the checkpoint is damaged or of another version ({error}); remove it to "
                 "start the search anew"
             ) from error
-
-
-class _Clock:
-    """Time limit, progress and checkpoints of a running search."""
-
-    def __init__(self, before: float, control: SearchControl) -> None:
-        self.before, self.control = before, control
-        self.start = self.watched = self.saved = time.monotonic()
-
-    def seconds(self) -> float:
-        """Time that the search has taken, before a checkpoint's resume included."""
-        return self.before + time.monotonic() - self.start
-
-    def wait(self, tasks: Sequence[Future[Any]], stop: NDArray[np.int64]) -> bool:
-        """Wait until all tasks are done; at the time limit tell them to end. True if it came."""
-        limit, late = self.control.time_limit_s, False
-        pending = set(tasks)
-        while pending:
-            # Short waits, so that Ctrl-C is seen at once on every system.
-            pending = wait(pending, timeout=_TICK, return_when=FIRST_EXCEPTION).not_done
-            if limit is not None and self.seconds() >= limit:
-                stop[0], late = 1, True
-        for task in tasks:
-            task.result()
-        return late
-
-    def report(self, search: Search, last: bool = False) -> None:
-        """Show progress and save the state, if it is time for it."""
-        now, control = time.monotonic(), self.control
-        if control.watch and (last or now - self.watched >= control.watch_every_s):
-            self.watched = now
-            control.watch(search.snapshot())
-        if control.checkpoint and not last and now - self.saved >= control.checkpoint_every_s:
-            control.checkpoint(search.state())
-            self.saved = time.monotonic()
 
 
 def front_complexities(loss: NDArray[np.float64]) -> NDArray[np.int64]:
