@@ -166,10 +166,10 @@ class EvolutionEngine:
         order = np.random.default_rng([spec.seed, 1]).permutation(len(y))
         capacity = spec.maxsize + LARGEST_INSERTION
 
-        def pack(rows: NDArray[np.int64]) -> Problem:
+        def pack(rows: NDArray[np.int64], powers: bool) -> Problem:
             return pack_problem(
                 X[rows], y[rows], weight[rows], spec.loss, spec.free_scale, capacity,
-                spec.free_offset, base[rows], "/" in spec.operators,
+                spec.free_offset, base[rows], powers,
             )  # fmt: skip
 
         norm = constant_loss(y, weight, spec)
@@ -178,8 +178,9 @@ class EvolutionEngine:
             digest.update(np.ascontiguousarray(array).tobytes())
         digest.update(repr((astuple(self), spec, tuple(names))).encode())
         return Search(
-            pack(order),
-            pack(order[: self.child_rows]),
+            pack(order, powers=False),
+            # Terms are ranked on the sample alone: only there are their factors needed.
+            pack(order[: self.child_rows], powers="/" in spec.operators),
             new_grammar(spec, names, self.weights, columns),
             self._schedule(spec, norm),
             spec,

@@ -139,11 +139,8 @@ def _room(capacity: int) -> tuple[NDArray[Any], ...]:
 
 
 def sort_rows(problem: Problem, order: NDArray[np.int64]) -> None:
-    """Sort the rows of a problem in place: row i becomes what row order[i] was."""
-    tables = [(0, problem.features), (problem.target, 3)]
-    if problem.columns > problem.features:
-        tables.append((problem.powers, problem.columns - problem.features))
-    for start, columns in tables:
+    """Sort the rows of a problem without powers in place: row i becomes what row order[i] was."""
+    for start, columns in [(0, problem.features), (problem.target, 3)]:
         for k in range(columns):
             column = problem.memory[start + k * problem.rows : start + (k + 1) * problem.rows]
             column[:] = column[order]
