@@ -30,7 +30,7 @@ rule search_laws:
         latents=f"{MODEL}/representation/latents.h5",
         networks=law_network_files,
         selected=f"{MODEL}/networks/selected.json",
-        warm=ancient(f"{RUN}/laws_warm.json"),
+        warm=f"{RUN}/laws_warm.json",
     output:
         multiext(
             f"{MODEL}/laws/fronts/{{engine}}_{{loss}}_{{target}}_seed-{{seed}}",
