@@ -81,8 +81,8 @@ EDITS = {
     ),
     "the law engine's code searches again, in the same call": (
         "src/occamscope/laws/evolution/breeding.py",
-        "AIM = 1.1",
-        "AIM = 1.2",
+        "_AIM = 1.1",
+        "_AIM = 1.2",
         {"warm_up_laws", "search_laws", "merge_fronts", "choose_law", "attack", "collect_claims"},
         {"train_networks", "train_tcvae", "select_latents"},
     ),

@@ -47,7 +47,7 @@ from occamscope.laws.evolution.tokens import (
 
 # In searches for polynomials a child's constants are given up when they do not bring it near the
 # loss at which it would be of use: within this factor, for it is seen on a part of the rows.
-AIM = 1.1
+_AIM = 1.1
 # What starts above the aim by more than this factor is not worth a step.
 _HOPELESS = 2.0
 
@@ -145,7 +145,13 @@ def _has_function(tokens: Any, n: int) -> bool:
 
 
 @inlined
-def _tidy(m: int, grammar: Any, scratch: Any) -> Any:
+def aim_below(grammar: Any, budget: float) -> float:
+    """Loss on the sample that constants must come near for the program to be of use."""
+    return _AIM * budget if grammar.polynomial else np.inf
+
+
+@inlined
+def tidy_scratch(m: int, grammar: Any, scratch: Any) -> Any:
     """Bring the program of m tokens in the scratch to its canonical form.
 
     Returns its length and its complexity (0 if it is not allowed).
@@ -169,9 +175,7 @@ def _raise_child(
     # What grew by a function with its summands is nothing without the right constants.
     grown = m >= population.length[parent] + 3 and _has_function(tokens, m)
     if guided or grown or uniform(state) < schedule.fit_child:
-        aim = np.inf
-        if grammar.polynomial:
-            aim = AIM * budget
+        aim = aim_below(grammar, budget)
         fit_constants(
             tokens, constants, m, sample, sample.rows, schedule.child_steps,
             schedule.largest, _HOPELESS * aim, aim,
@@ -205,7 +209,7 @@ def mutate_once(
             scratch.constants, heat,
         )  # fmt: skip
         if m > 0:
-            m, complexity = _tidy(m, grammar, scratch)
+            m, complexity = tidy_scratch(m, grammar, scratch)
             if complexity > 0:
                 break
     if complexity == 0 or _same_program(scratch.tokens, scratch.constants, m, tokens, constants, n):
@@ -243,7 +247,7 @@ def insert_once(
             tokens, constants, n, scratch.other_size, node, form, terms, q, grammar,
             scratch.tokens, scratch.constants,
         )  # fmt: skip
-        m, complexity = _tidy(m, grammar, scratch)
+        m, complexity = tidy_scratch(m, grammar, scratch)
         if complexity > 0:
             _raise_child(
                 state, population, parent, hall, problem, sample, grammar, schedule, frequency, heat,
@@ -271,7 +275,7 @@ def cross_once(
             population.tokens[b], population.constants[b], j, scratch.other_size[j],
             scratch.tokens, scratch.constants,
         )  # fmt: skip
-        m, complexity = _tidy(m, grammar, scratch)
+        m, complexity = tidy_scratch(m, grammar, scratch)
         if complexity > 0:
             _raise_child(
                 state, population, a, hall, problem, sample, grammar, schedule, frequency, heat, scratch,

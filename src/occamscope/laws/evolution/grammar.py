@@ -46,7 +46,7 @@ class Grammar(NamedTuple):
     features: int
     max_nodes: int  # no program has more; every node costs at least 1
     free_scale: int
-    polynomial: int  # not 0 if there are only sums, products and squares
+    polynomial: int  # not 0 if there are only sums, products and powers
     plain: int  # not 0 if complexity is the number of nodes and only it is limited
     max_complexity: int
     max_depth: int

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numba import types
 
-from occamscope.laws.evolution.breeding import AIM, score
+from occamscope.laws.evolution.breeding import aim_below, score, tidy_scratch
 from occamscope.laws.evolution.canonical import canonicalise
 from occamscope.laws.evolution.compilation import (
     INDICES,
@@ -67,17 +67,13 @@ def _offer_scratch(
 ) -> None:
     """Offer the program of n tokens in the scratch, its constants fitted: they may be far off."""
     tokens, constants = scratch.tokens, scratch.constants
-    n = canonicalise(tokens, constants, n, scratch.size, grammar.allowed, grammar.free_scale)
-    complexity = check_program(tokens, n, grammar)
+    n, complexity = tidy_scratch(n, grammar, scratch)
     if complexity == 0:
         return
     budget = hall.loss[complexity]
-    aim = np.inf
-    if grammar.polynomial:
-        aim = AIM * budget
     fit_constants(
         tokens, constants, n, sample, sample.rows, schedule.member_steps,
-        schedule.largest, np.inf, aim,
+        schedule.largest, np.inf, aim_below(grammar, budget),
     )  # fmt: skip
     if constants_within(tokens, constants, n, schedule.largest):
         score(tokens, constants, n, complexity, problem, hall, budget, False, used)

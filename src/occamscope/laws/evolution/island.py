@@ -6,8 +6,13 @@ from typing import Any
 
 import numpy as np
 
-from occamscope.laws.evolution.breeding import cross_once, insert_once, mutate_once, score
-from occamscope.laws.evolution.canonical import canonicalise
+from occamscope.laws.evolution.breeding import (
+    cross_once,
+    insert_once,
+    mutate_once,
+    score,
+    tidy_scratch,
+)
 from occamscope.laws.evolution.compilation import (
     INDICES,
     INT,
@@ -17,7 +22,7 @@ from occamscope.laws.evolution.compilation import (
     kernel,
 )  # fmt: skip
 from occamscope.laws.evolution.constants import fit_constants
-from occamscope.laws.evolution.grammar import GRAMMAR, check_program
+from occamscope.laws.evolution.grammar import GRAMMAR
 from occamscope.laws.evolution.mutation import append_required, random_program
 from occamscope.laws.evolution.population import HALL, POPULATION, put_member
 from occamscope.laws.evolution.problem import PROBLEM
@@ -37,8 +42,7 @@ def _admit(
 ) -> None:  # fmt: skip
     """Make the program of n tokens in the scratch member i; what is not allowed costs infinity."""
     tokens, constants = scratch.tokens, scratch.constants
-    n = canonicalise(tokens, constants, n, scratch.size, grammar.allowed, grammar.free_scale)
-    complexity = check_program(tokens, n, grammar)
+    n, complexity = tidy_scratch(n, grammar, scratch)
     loss, scale, offset = np.inf, 1.0, 0.0
     if complexity > 0:
         loss, scale, offset = score(
