@@ -11,6 +11,7 @@ from occamscope.classifiers.ensemble import (
     torch_decision,
     train_ensemble,
 )
+from occamscope.classifiers.half_samples import half_samples
 from occamscope.classifiers.rigl import RigLSettings
 from occamscope.errors import InputError
 
@@ -41,6 +42,50 @@ def test_a_member_does_not_depend_on_its_companions(shape_codes, warmup):
     second = train_ensemble(x, y, SHORT, rigl, [5, 8, 3], 0.1)
     assert same(first, 0, second, 2) and same(first, 7, second, 0)
     assert not same(first, 0, second, 0)
+
+
+def test_all_rows_are_the_default_to_the_byte(train):
+    for rows in (np.ones((3, 300), bool), np.tile(np.arange(300), (3, 1))):
+        given, default = train([3, 1, 4], rows=rows), train([3, 1, 4])
+        assert all(same(given, k, default, k) for k in range(3))
+        assert given.history.equals(default.history)
+
+
+@pytest.mark.parametrize("density", [0.1, 1.0])
+def test_a_member_is_the_network_of_its_own_rows(shape_codes, density):
+    """Ten members in two blocks, with 130 to 220 crops each: their epochs end at different steps."""
+    x, y = shape_codes(300, noise=True)
+    rng = np.random.default_rng(0)
+    rows = np.zeros((10, 300), bool)
+    for k, own in enumerate(rows):
+        own[rng.permutation(300)[: 130 + 10 * k]] = True
+    together = train_ensemble(x, y, SHORT, RIGL, range(10), density, rows=rows)
+    for k in (0, 7, 9):
+        alone = train_ensemble(x[rows[k]], y[rows[k]], SHORT, RIGL, [k], density)
+        assert same(together, k, alone, 0)
+        losses = together.history.query("seed == @k")["loss"].tolist()
+        assert losses == alone.history["loss"].tolist()
+
+
+def test_crops_outside_the_rows_do_not_matter(shape_codes, train):
+    x, y = shape_codes(300, noise=True)
+    rows = np.tile(np.arange(300) < 150, (2, 1))
+    x[150:], y[150:] = 1e6, 1 - y[150:]
+    spoilt = train_ensemble(x, y, SHORT, RIGL, [0, 1], 0.1, rows=rows)
+    clean = train([0, 1], rows=rows)
+    assert same(spoilt, 0, clean, 0) and same(spoilt, 1, clean, 1)
+
+
+def test_halves_of_the_crops_give_other_networks(train):
+    rows = half_samples(300, 1, seed=0)
+    net = train([5, 5], rows=rows)
+    assert not same(net, 0, net, 1)
+
+
+def test_rows_that_lack_a_class_are_refused(shape_codes, train):
+    _, y = shape_codes(300, noise=True)
+    with pytest.raises(InputError, match="network 1 lack a class"):
+        train([0, 1], rows=np.stack([np.ones(300, bool), y == 1]))
 
 
 def test_chunks_give_what_one_call_gives(train):

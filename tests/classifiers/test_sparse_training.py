@@ -138,13 +138,6 @@ def test_a_warm_up_as_long_as_the_training_is_refused(start):
         start(warmup="dense", warmup_steps=100)
 
 
-def test_an_epoch_shows_each_member_every_crop_at_most_once(start):
-    _, training = start()
-    drawn = torch.cat([training._next_batch() for _ in range(200 // 32)], dim=1)
-    assert all(len(row.unique()) == len(row) for row in drawn)
-    assert not torch.equal(drawn[0], drawn[1])
-
-
 @pytest.mark.parametrize(
     ("x", "y", "match"),
     [

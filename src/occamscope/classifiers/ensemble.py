@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
 from occamscope.classifiers.batched_mlp import BatchedMLP
+from occamscope.classifiers.member_batches import member_rows
 from occamscope.classifiers.rigl import RigLSettings
 from occamscope.classifiers.sparse_training import (
     EnsembleSettings,
@@ -61,6 +62,7 @@ def train_ensemble(
     density: float,
     progress: Callable[[str], None] | None = None,
     device: str = "cpu",
+    rows: ArrayLike | None = None,
 ) -> TrainedEnsemble:
     """Train one network per seed at one density; density 1 is the dense reference.
 
@@ -69,11 +71,15 @@ def train_ensemble(
     x : (n, d) codes, collapsed latents set to 0
     y : (n,) 0 or 1; the classes are weighted to count the same
     rigl : how connections move; unused at density 1
-    seeds : one per network; a network depends on its own seed only
+    seeds : one per network; a network depends on its own seed, and rows, only
+    rows : bool (S, n), the crops that each network is trained on, e.g. `half_samples`; or int
+        (S, m), their numbers. It is the network that these crops alone would give. All crops
+        unless given.
 
     Raises
     ------
-    InputError : if x and y do not match, y is not binary or one class is missing.
+    InputError : if x and y do not match, y is not binary or one class is missing, also from the
+        rows of a network; or as `member_rows`.
 
     Notes
     -----
@@ -81,11 +87,14 @@ def train_ensemble(
     filled up with members that are thrown away, because a smaller stack takes other kernels.
     """
     data = as_training_data(x, y, device)
+    own = None if rows is None else member_rows(rows, np.asarray(y), len(seeds), settings.batch)
     blocks = []
     for first in range(0, len(seeds), settings.block):
-        chosen = tuple(int(s) for s in seeds[first : first + settings.block])
+        members = slice(first, first + settings.block)
+        chosen = tuple(int(s) for s in seeds[members])
         say = _progress_line(progress, chosen, density, settings.steps)
-        blocks.append(_train_block(data, settings, rigl, chosen, density, say, device))
+        part = None if own is None else own[members]
+        blocks.append(_train_block(data, settings, rigl, chosen, density, say, device, part))
     return join_ensembles(blocks)
 
 
@@ -149,17 +158,20 @@ def _train_block(
     density: float,
     say: Callable[[int, Tensor], None],
     device: str,
+    rows: list[Tensor] | None,
 ) -> TrainedEnsemble:
-    padded = seeds + seeds[-1:] * (settings.block - len(seeds))
+    missing = settings.block - len(seeds)
+    padded = seeds + seeds[-1:] * missing
+    padded_rows = None if rows is None else rows + rows[-1:] * missing
     generators = [torch.Generator().manual_seed(seed) for seed in padded]
     net = BatchedMLP((data.x.shape[1], *settings.hidden, 1), generators, device)
-    training = SparseTraining(net, data, settings, rigl, generators, density)
-    rows = []
+    training = SparseTraining(net, data, settings, rigl, generators, density, padded_rows)
+    history = []
     for step in range(1, settings.steps + 1):
         training.advance(step)
         if step % settings.log_every == 0 or step == settings.steps:
             loss = training.last_loss()[: len(seeds)].cpu()
-            rows += [(step, seed, float(value)) for seed, value in zip(seeds, loss, strict=True)]
+            history += [(step, seed, float(v)) for seed, v in zip(seeds, loss, strict=True)]
             say(step, loss)
     keep = slice(len(seeds))
     return TrainedEnsemble(
@@ -168,7 +180,7 @@ def _train_block(
         masks=tuple(m[keep].cpu().numpy() > 0 for m in net.masks),
         seeds=seeds,
         density=density,
-        history=pd.DataFrame(rows, columns=["step", "seed", "loss"]),
+        history=pd.DataFrame(history, columns=["step", "seed", "loss"]),
     )
 
 
