@@ -55,7 +55,16 @@ def pairwise_jaccard(live: ArrayLike) -> NDArray[np.float64]:
     Two members that select nothing agree: 1.
     """
     first, second = np.triu_indices(len(np.asarray(live)), k=1)
-    return _jaccard_matrix(live)[first, second]
+    return jaccard_matrix(live)[first, second]
+
+
+def jaccard_matrix(live: ArrayLike) -> NDArray[np.float64]:
+    """Jaccard index of the sets of each two members, (S, S), 1 where both are empty."""
+    sets = np.asarray(live, bool).astype(float)
+    both = sets @ sets.T
+    size = sets.sum(axis=1)
+    either = size[:, None] + size[None] - both
+    return np.where(either > 0, both / np.maximum(either, 1), 1.0)
 
 
 def jaccard_interval(
@@ -66,7 +75,7 @@ def jaccard_interval(
     Members are resampled, not pairs, because pairs share members; a member drawn twice is not
     paired with itself.
     """
-    matrix = _jaccard_matrix(live)
+    matrix = jaccard_matrix(live)
     members = len(matrix)
     if members < 2:
         raise InputError("agreement needs at least two networks: give more seeds")
@@ -95,11 +104,3 @@ def choose_latents(frequencies: pd.DataFrame, threshold: float = 0.5) -> list[in
             "lower the threshold or raise the density"
         )
     return [int(j) for j in chosen]
-
-
-def _jaccard_matrix(live: ArrayLike) -> NDArray[np.float64]:
-    sets = np.asarray(live, bool).astype(float)
-    both = sets @ sets.T
-    size = sets.sum(axis=1)
-    either = size[:, None] + size[None] - both
-    return np.where(either > 0, both / np.maximum(either, 1), 1.0)
