@@ -18,7 +18,7 @@ with open_job(snakemake) as job:
     selected = read_json(job.input.selected)
     net = read_ensembles(job.input.networks)[selected["density"]]
     streams = trace_streams(net, selected["member"], codes[rows], split.crops.labels[rows])
-    job.say(f"{len(streams.paths)} paths, {len(streams.edges)} connections")
+    job.say(f"{streams.streams['paths'].sum()} paths in {len(streams.streams)} streams")
     write_table(job.output.nodes, streams.nodes)
     write_table(job.output.edges, streams.edges)
     write_table(job.output.paths, streams.paths)

@@ -78,6 +78,15 @@ def test_cutting_a_path_takes_its_contribution_away(two_units):
     assert row["cut_balanced_accuracy"] == pytest.approx(0.25)  # .5 - 3 < 0
 
 
+def test_net_share_and_means_of_a_stream_by_hand(two_units):
+    """z0: 2, 0, 4, 0; z0+z1: 3, 2, 0, 0 (without the bias of h1.1)."""
+    rows = trace_streams(two_units, 0, X, Y).streams.set_index("stream")
+    assert rows.loc["z0", ["mean_negative", "mean_positive"]].tolist() == [0, 3]
+    assert rows.loc["z0+z1", ["mean_negative", "mean_positive"]].tolist() == [1, 1.5]
+    assert rows.loc["z0", "net_share"] == pytest.approx(6 / 11)
+    assert rows.loc["z0+z1", "latents"] == "z1 z0"
+
+
 def test_nodes_and_edges_are_those_of_the_paths(two_units):
     streams = trace_streams(two_units, 0, X, Y)
     assert streams.nodes["node"].tolist() == ["z0", "z1", "h1.0", "h1.1", "output"]
@@ -101,6 +110,82 @@ def test_a_dense_network_has_too_many_paths(random_network):
     dense = random_network((32, 64, 64, 1), 1, density=1.0)
     with pytest.raises(InputError, match="131072 paths"):
         path_contributions(dense, 0, np.zeros((2, 32)))
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_streams_share_what_their_paths_share(random_network, seed):
+    net = random_network((6, 8, 7, 1), density=0.3, seed=seed)
+    x = np.random.default_rng(seed).normal(size=(40, 6))
+    found = trace_streams(net, 0, x, x[:, 0] > 0)
+    columns = ["share", "share_negative", "share_positive", "mean_negative", "mean_positive"]
+    summed = found.paths.groupby("stream")[columns].sum()
+    table = found.streams.set_index("stream").loc[summed.index]
+    np.testing.assert_allclose(table[columns], summed, rtol=1e-10, atol=1e-12)
+    assert table["paths"].tolist() == found.paths.groupby("stream").size().tolist()
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_bundles_are_the_sums_of_their_paths(random_network, seed):
+    net = random_network((6, 8, 7, 1), density=0.5, seed=seed)
+    x = np.random.default_rng(seed).normal(size=(40, 6))
+    y = x[:, 0] > 0
+    grouped, single = (
+        trace_streams(net, 0, x, y, groups=3, max_paths=10),
+        trace_streams(net, 0, x, y),
+    )
+    units = grouped.streams.set_index("stream")["units"].str.split()
+    stream_of = {unit: stream for stream, own in units.items() for unit in own}
+    of_path = single.paths["path"].str.split(" > ").str[1].map(stream_of)
+    columns = ["share", "share_negative", "share_positive", "mean_negative", "mean_positive"]
+    groups = single.paths.assign(stream=of_path).groupby(["stream", "latent"])
+    bundles = grouped.paths.set_index(["stream", "latent"]).sort_index()
+    assert len(units) == 3 and bundles.index.equals(groups.size()[groups["share"].sum() > 0].index)
+    summed = groups[columns].sum().loc[bundles.index]
+    np.testing.assert_allclose(bundles[columns], summed, rtol=1e-10, atol=1e-12)
+    assert bundles["paths"].tolist() == groups.size().loc[bundles.index].tolist()
+
+
+def test_a_dense_network_is_taken_apart_in_groups(random_network):
+    net = random_network((32, 64, 32, 1), 1, density=1.0)
+    x = np.random.default_rng(0).normal(size=(100, 32))
+    x[:, 30:] = 0
+    found = trace_streams(net, 0, x, x[:, 0] > 0)
+    assert 2 <= len(found.streams) <= 8
+    assert found.streams["paths"].sum() == 32 * 64 * 32
+    assert sum(len(u.split()) for u in found.streams["units"]) == 64
+    for table in (found.streams, found.paths):
+        shares = table[["share", "share_negative", "share_positive"]].sum()
+        np.testing.assert_allclose(shares, 1)
+    assert len(found.nodes) == 30 + len(found.streams) + 1  # muted latents carry nothing
+    assert (
+        len(found.edges) == 31 * len(found.streams)
+        and len(found.paths) == len(found.edges) * 30 / 31
+    )
+
+
+def test_edges_into_a_group_add_up_to_the_edge_out_of_it(random_network):
+    net = random_network((6, 30, 20, 1), 1, density=1.0)
+    x = np.random.default_rng(0).normal(size=(50, 6))
+    found = trace_streams(net, 0, x, x[:, 0] > 0, max_paths=100)
+    columns = ["mean_negative", "mean_positive"]
+    out = found.edges[found.edges["target"] == "output"].set_index("source")[columns]
+    inward = found.edges[found.edges["target"] != "output"].groupby("target")[columns].sum()
+    np.testing.assert_allclose(inward.loc[out.index], out)
+    np.testing.assert_allclose(found.streams.sort_values("stream")[columns], out.sort_index())
+    nodes = found.nodes.set_index("node").loc[out.index, columns]
+    np.testing.assert_allclose(nodes, out)
+
+
+def test_cutting_a_bundle_takes_its_contribution_away(network):
+    """Grouped into one: z0 through both units is 3, -1, 4, 0 and z1 2, 3, 0, 0."""
+    net = network([[[[1.0, 1.0], [0.0, 1.0]]], [[[2.0], [1.0]]]], [[[0.0, -1.0]], [[-0.5]]])
+    found = trace_streams(net, 0, X, Y, groups=1, max_paths=2).paths.set_index("latent")
+    assert found["path"].tolist() == ["z0 > group.1 > output", "z1 > group.1 > output"]
+    # logits 3.5, .5, 3.5, -.5; without z0 .5, 1.5, -.5, -.5; without z1 1.5, -2.5, 3.5, -.5
+    assert found["cut_balanced_accuracy"].tolist() == [-0.25, 0.25]
+    assert found["weight"].tolist() == [(3 + 1 + 2 + 0) / 4, (1 + 1 + 0 + 0) / 4]
+    assert found["open_share"].tolist() == [0.75, 0.5]
+    assert found["share"].tolist() == pytest.approx([8 / 13, 5 / 13])
 
 
 def test_a_network_without_paths_is_refused(network):

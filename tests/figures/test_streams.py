@@ -83,6 +83,33 @@ def test_the_bars_are_the_largest_shares():
     assert widths[12] == pytest.approx(100 * largest.iloc[12:].sum())
 
 
+def bundled(groups):
+    """A network with groups for hidden units, a bundle of 40 paths from each latent to each."""
+    hubs = [f"group.{k}" for k in range(1, groups + 1)]
+    paths = pd.DataFrame(
+        [(f"{z} > {hub} > output", f"group {hub[-1]}", 40) for z in LATENTS for hub in hubs],
+        columns=["path", "stream", "paths"],
+    ).assign(share=lambda t: np.arange(len(t), 0, -1) / np.arange(len(t) + 1).sum())
+    links = [*product(LATENTS, hubs), *product(hubs, ["output"])]
+    edges = pd.DataFrame(links, columns=["source", "target"]).assign(weight=1.0, flow=0.5)
+    layer = {**dict.fromkeys(LATENTS, 0), **dict.fromkeys(hubs, 1), "output": 2}
+    return pd.DataFrame({"node": list(layer), "layer": list(layer.values())}), edges, paths
+
+
+@pytest.mark.parametrize(
+    ("groups", "title"),
+    [
+        (3, "480 paths in 3 streams from 4 latents; group 1 makes 38 % of the decision"),
+        (1, "160 paths from 4 latents to the output; 2 bundles make half of the decision"),
+    ],
+)
+def test_groups_of_units_are_drawn_as_such(fake, neat, groups, title):
+    figure = neat(lambda: draw_streams(*bundled(groups), fake.names)).figure
+    written = [t.get_text() for t in figure.texts]
+    assert any(title in text for text in written) and "groups of units" in written
+    assert figure.axes[-1].get_title("left") == "bundles of paths"
+
+
 def test_streams_sum_their_paths():
     paths = pd.DataFrame({"stream": ["a", "b", "a"], "share": [0.2, 0.5, 0.3]})
     assert sum_streams(paths)["share"].tolist() == [0.5, 0.5]

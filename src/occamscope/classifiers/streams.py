@@ -6,7 +6,8 @@ exactly the sum over paths latent -> hidden -> ... -> output of
     latent value x product of the weights x product of the gates (0 or 1)
 
 plus a part that only biases feed. Paths that enter through first-layer units listening to the same
-latents belong to one stream.
+latents belong to one stream. In a network with too many paths to list, units that listen to similar
+latents do, and all paths from one latent through one stream make one bundle.
 """
 
 from collections.abc import Sequence
@@ -17,9 +18,17 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from occamscope.classifiers.ensemble import TrainedEnsemble
+from occamscope.classifiers.held_gates import HeldGates, hold_gates, ways_onward
+from occamscope.classifiers.stream_bundles import bundle_tables
+from occamscope.classifiers.stream_contributions import (
+    balanced_accuracy,
+    both_classes,
+    class_means,
+    class_shares,
+    stream_table,
+)
+from occamscope.classifiers.stream_units import MAX_GROUPS, MAX_PATHS, assign_streams
 from occamscope.errors import InputError
-
-MAX_PATHS = 20_000  # a pruned network has tens; more cannot be read anyway
 
 Array = NDArray[np.float64]
 
@@ -38,9 +47,15 @@ class Streams:
         of all paths' mean |contribution|), share_negative, share_positive, mean_negative,
         mean_positive (mean contribution in logits: cutting the path with all gates held takes it
         away), cut_balanced_accuracy (change when cut so)
-    streams : stream (its latents, "z3+z17"), units, paths, share, share_negative,
-        share_positive, and the changes cut_logit_negative, cut_logit_positive,
+    streams : stream (its latents, "z3+z17"), units, latents (by falling share), paths (their
+        number), share, share_negative, share_positive (of its paths), net_share (of the sum of all
+        streams' mean |contribution|: paths of a stream may cancel), mean_negative, mean_positive
+        (mean contribution in logits), and the changes cut_logit_negative, cut_logit_positive,
         cut_balanced_accuracy when its first-layer units are silenced and all gates may follow
+
+    In a grouped network a stream is called "group 1" and stands in `nodes` and `edges` as one
+    hidden unit, "group.1", without a bias; `paths` holds bundles ("z3 > group.1 > output") with the
+    mean slope of the logit in the latent as their weight, and `paths`, the number of paths in each.
     """
 
     nodes: pd.DataFrame
@@ -69,79 +84,78 @@ class PathContributions:
     open_share: Array
 
 
-def path_contributions(net: TrainedEnsemble, member: int, x: ArrayLike) -> PathContributions:
+def path_contributions(
+    net: TrainedEnsemble, member: int, x: ArrayLike, max_paths: int = MAX_PATHS
+) -> PathContributions:
     """Split the logits of codes x (n, d): sum of contributions + bias = logit.
 
     Raises
     ------
-    InputError : if the network has no path or more than `MAX_PATHS`.
+    InputError : if the network has no path or more than `max_paths`.
     """
-    weights, biases = _layers(net, member)
-    codes = np.asarray(x, float)
-    gates = [a > 0 for a in _activations(weights, biases, codes)[1:-1]]
-    paths = _enumerate_paths(weights)
+    return _split_paths(hold_gates(net, member, x), max_paths)
+
+
+def _split_paths(held: HeldGates, max_paths: int) -> PathContributions:
+    codes = held.activations[0]
+    paths = _enumerate_paths(held.weights, max_paths)
     weight = np.ones(len(paths))
     is_open = np.ones((len(codes), len(paths)), bool)
-    for k, w in enumerate(weights):
+    for k, w in enumerate(held.weights):
         weight *= w[paths[:, k], paths[:, k + 1]]
         if k:
-            is_open &= gates[k - 1][:, paths[:, k]]
+            is_open &= held.gates[k - 1][:, paths[:, k]]
     return PathContributions(
         paths=paths,
         weight=weight,
         contribution=codes[:, paths[:, 0]] * is_open * weight,
-        bias=_bias_part(weights, biases, gates),
+        bias=held.bias_part(),
         open_share=is_open.mean(axis=0),
     )
 
 
-def trace_streams(net: TrainedEnsemble, member: int, x: ArrayLike, y: ArrayLike) -> Streams:
+def trace_streams(
+    net: TrainedEnsemble,
+    member: int,
+    x: ArrayLike,
+    y: ArrayLike,
+    groups: int = MAX_GROUPS,
+    max_paths: int = MAX_PATHS,
+) -> Streams:
     """Take one member apart on codes x (n, d) with labels y (n,) 0 or 1.
+
+    A network with more than `max_paths` paths is taken apart into at most so many `groups`
+    (`stream_units`). Shares, contributions and cuts are as exact as with single paths.
 
     Raises
     ------
-    InputError : as `path_contributions`, or if y lacks a class.
+    InputError : if the network has no path, y lacks a class, or `groups` is below 1.
     """
-    positive = np.asarray(y) > 0
-    if positive.all() or not positive.any():
-        raise InputError("streams need crops of both classes")
-    parts = path_contributions(net, member, x)
-    weights, biases = _layers(net, member)
-    activations = _activations(weights, biases, np.asarray(x, float))
-    stream_of = _stream_names(weights[0])
+    positive = both_classes(y)
+    held = hold_gates(net, member, x)
+    streams = assign_streams(held, groups, max_paths)
+    table = stream_table(held, streams, positive)
+    if table["paths"].sum() > max_paths:
+        return Streams(*bundle_tables(held, streams, positive), table)
+    parts = _split_paths(held, max_paths)
+    stream_of = {int(unit): name for name, units in streams.items() for unit in units}
     paths = _path_table(parts, stream_of, positive)
     return Streams(
-        nodes=_node_table(parts.paths, activations, biases, positive),
-        edges=_edge_table(parts.paths, activations, weights, positive),
+        nodes=_node_table(parts.paths, held.activations, held.biases, positive),
+        edges=_edge_table(parts.paths, held.activations, held.weights, positive),
         paths=paths.sort_values("share", ascending=False, kind="stable", ignore_index=True),
-        streams=_stream_table(paths, weights, biases, np.asarray(x, float), positive),
+        streams=table,
     )
 
 
-def _layers(net: TrainedEnsemble, member: int) -> tuple[list[Array], list[Array]]:
-    weights = [w[member].astype(float) for w in net.weights]
-    return weights, [b[member].astype(float) for b in net.biases]
-
-
-def _activations(weights: Sequence[Array], biases: Sequence[Array], x: Array) -> list[Array]:
-    """Inputs, hidden activations and logits (n, 1), in order."""
-    out = [x]
-    for k, (weight, bias) in enumerate(zip(weights, biases, strict=True)):
-        h = out[-1] @ weight + bias
-        out.append(h if k == len(weights) - 1 else np.maximum(h, 0))
-    return out
-
-
-def _enumerate_paths(weights: Sequence[Array]) -> NDArray[np.int64]:
+def _enumerate_paths(weights: Sequence[Array], max_paths: int) -> NDArray[np.int64]:
     """All (P, layers + 1) chains of units joined by non-zero weights, in lexical order."""
-    onward = [np.ones(1)]  # number of ways from each unit of a layer to the output
-    for w in reversed(weights):
-        onward.insert(0, (w != 0) @ onward[0])
+    onward = ways_onward(weights)
     total = onward[0].sum()
-    if not 0 < total <= MAX_PATHS:
+    if not 0 < total <= max_paths:
         raise InputError(
             f"the network has {total:.0f} paths from a latent to the output, "
-            f"1 to {MAX_PATHS} can be traced: choose a sparse, pruned member"
+            f"1 to {max_paths} can be traced: choose a sparse, pruned member"
         )
     paths = np.flatnonzero(onward[0])[:, None]
     for k, w in enumerate(weights):
@@ -151,20 +165,6 @@ def _enumerate_paths(weights: Sequence[Array]) -> NDArray[np.int64]:
     return paths
 
 
-def _bias_part(weights: Sequence[Array], biases: Sequence[Array], gates: Sequence) -> Array:
-    h = np.zeros((len(gates[0]), weights[0].shape[0]))
-    for k, (weight, bias) in enumerate(zip(weights, biases, strict=True)):
-        h = h @ weight + bias
-        if k < len(gates):
-            h = h * gates[k]
-    return h[:, 0]
-
-
-def _stream_names(first: Array) -> list[str]:
-    """Name of the stream that each first-layer unit belongs to: the latents it listens to."""
-    return ["+".join(f"z{j}" for j in np.flatnonzero(column)) for column in first.T]
-
-
 def _node_name(layer: int, unit: int, last: int) -> str:
     if layer == 0:
         return f"z{unit}"
@@ -172,13 +172,13 @@ def _node_name(layer: int, unit: int, last: int) -> str:
 
 
 def _path_table(
-    parts: PathContributions, stream_of: list[str], positive: NDArray[np.bool_]
+    parts: PathContributions, stream_of: dict[int, str], positive: NDArray[np.bool_]
 ) -> pd.DataFrame:
     last = parts.paths.shape[1] - 1
     size = np.abs(parts.contribution)
     logit = parts.contribution.sum(axis=1) + parts.bias
-    base = _balanced(logit, positive)
-    cut = [_balanced(logit - c, positive) - base for c in parts.contribution.T]
+    base = balanced_accuracy(logit, positive)
+    cut = [balanced_accuracy(logit - c, positive) - base for c in parts.contribution.T]
     names = [[_node_name(k, u, last) for k, u in enumerate(p)] for p in parts.paths.tolist()]
     return pd.DataFrame(
         {
@@ -187,43 +187,11 @@ def _path_table(
             "latent": [p[0] for p in names],
             "weight": parts.weight,
             "open_share": parts.open_share,
-            "share": _share(size.mean(axis=0)),
-            "share_negative": _share(size[~positive].mean(axis=0)),
-            "share_positive": _share(size[positive].mean(axis=0)),
-            **_class_means(parts.contribution, positive),
+            **class_shares(size, positive),
+            **class_means(parts.contribution, positive),
             "cut_balanced_accuracy": cut,
         }
     )
-
-
-def _stream_table(
-    paths: pd.DataFrame,
-    weights: list[Array],
-    biases: list[Array],
-    x: Array,
-    positive: NDArray[np.bool_],
-) -> pd.DataFrame:
-    logit = _activations(weights, biases, x)[-1][:, 0]
-    stream_of = np.array(_stream_names(weights[0]))
-    rows = []
-    for stream, group in paths.groupby("stream", sort=False):
-        units = np.flatnonzero((stream_of == stream) & (weights[1] != 0).any(axis=1))
-        silenced = weights[1].copy()
-        silenced[units] = 0
-        cut = _activations([weights[0], silenced, *weights[2:]], biases, x)[-1][:, 0]
-        rows.append(
-            {
-                "stream": stream,
-                "units": " ".join(_node_name(1, int(u), len(weights)) for u in units),
-                "paths": len(group),
-                **group[["share", "share_negative", "share_positive"]].sum(),
-                "cut_logit_negative": float((cut - logit)[~positive].mean()),
-                "cut_logit_positive": float((cut - logit)[positive].mean()),
-                "cut_balanced_accuracy": _balanced(cut, positive) - _balanced(logit, positive),
-            }
-        )
-    table = pd.DataFrame(rows)
-    return table.sort_values("share", ascending=False, kind="stable", ignore_index=True)
 
 
 def _node_table(
@@ -267,23 +235,7 @@ def _edge_table(
             "target": [_node_name(layer + 1, u, last) for u in target],
             "weight": weight[source, target],
             "flow": np.abs(signal).mean(axis=0),
-            **_class_means(signal, positive),
+            **class_means(signal, positive),
         }
         tables.append(pd.DataFrame(columns))
     return pd.concat(tables, ignore_index=True)
-
-
-def _class_means(values: Array, positive: NDArray[np.bool_]) -> dict[str, Array]:
-    return {
-        "mean_negative": values[~positive].mean(axis=0),
-        "mean_positive": values[positive].mean(axis=0),
-    }
-
-
-def _share(size: Array) -> Array:
-    return size / max(size.sum(), np.finfo(float).tiny)
-
-
-def _balanced(logit: Array, positive: NDArray[np.bool_]) -> float:
-    called = logit > 0
-    return float((called[positive].mean() + (~called[~positive]).mean()) / 2)

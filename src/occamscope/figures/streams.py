@@ -52,8 +52,9 @@ def draw_streams(
     nodes : node ("z3", "h1.5", "output"), layer (0: latents, last: output)
     edges : source, target, weight[, flow or share]; lines are as wide as `WIDTHS` says, relative
         to the widest between the same layers
-    paths : path ("z3 > h1.5 > h2.0 > output"), share[, stream, cut_balanced_accuracy]; paths of
-        one stream enter through units that listen to the same latents
+    paths : path ("z3 > h1.5 > h2.0 > output"), share[, stream, cut_balanced_accuracy, paths];
+        paths of one stream enter through units that listen to the same latents. With a column
+        `paths`, each row is a bundle of so many through a group of units ("z3 > group.1 > output")
     names : latent, name
 
     Returns
@@ -73,15 +74,19 @@ def draw_streams(
     figure, top = open_sheet(DOUBLE_MM, tall + 18, _title(nodes, ranked, streams))
     network = axes_at(figure, NAME_MM, top + 4, NETWORK_MM, tall)
     _draw_network(network, nodes, edges, y, names)
-    _write_layers(figure, len(order), top)
+    _write_layers(figure, len(order), top, "paths" in paths)
     _write_legend(figure, _width_column(edges), top + tall + 6.5)
     left, above = NAME_MM + NETWORK_MM + 32, top + 4
     if rows[0]:
         high = (tall - 13) * max(rows[0], 2) / (max(rows[0], 2) + max(rows[1], 2))
-        _draw_bars(axes_at(figure, left, above, BARS_MM, high), streams, "stream", MOST_STREAMS)
+        bars = axes_at(figure, left, above, BARS_MM, high)
+        _draw_bars(bars, streams, "stream", MOST_STREAMS, "streams")
         above += high + 13
     paths_mm = top + 4 + tall - above
-    _draw_bars(axes_at(figure, left, above, BARS_MM, paths_mm), ranked, "path", MOST_PATHS)
+    bars = axes_at(figure, left, above, BARS_MM, paths_mm)
+    _draw_bars(
+        bars, ranked, "path", MOST_PATHS, "bundles of paths" if "paths" in paths else "paths"
+    )
     nodes = nodes.assign(x=nodes["layer"], y=[y[str(n)] for n in nodes["node"]])
     parts = {"node": nodes, "edge": edges, "stream": streams, "path": ranked}
     tables = [part.assign(element=name) for name, part in parts.items() if len(part)]
@@ -168,10 +173,10 @@ def _curve(start: tuple[float, float], end: tuple[float, float]) -> Path:
     )
 
 
-def _write_layers(figure: Figure, layers: int, top: float) -> None:
+def _write_layers(figure: Figure, layers: int, top: float, grouped: bool) -> None:
     """Write what each layer is above it."""
     for layer in range(layers - 1):
-        word = "latents" if layer == 0 else f"hidden {layer}"
+        word = "latents" if layer == 0 else "groups of units" if grouped else f"hidden {layer}"
         x = NAME_MM + NETWORK_MM * (layer + 0.05) / (layers - 0.9)
         text_at(figure, x, top, word, ha="right" if layer == 0 else "center", fontsize=6.5)
 
@@ -190,7 +195,7 @@ def _write_legend(figure: Figure, width: str, top: float) -> None:
     )  # fmt: skip
 
 
-def _draw_bars(axes: Axes, table: pd.DataFrame, kind: str, most: int) -> None:
+def _draw_bars(axes: Axes, table: pd.DataFrame, kind: str, most: int, title: str) -> None:
     """Draw the shares of streams or paths as bars with their numbers, small ones summed up."""
     shown = table.head(most)
     labels = [path_label(str(p)) if kind == "path" else str(p) for p in shown[kind]]
@@ -215,7 +220,7 @@ def _draw_bars(axes: Axes, table: pd.DataFrame, kind: str, most: int) -> None:
     ticks = MaxNLocator(4, integer=True).tick_values(0, axes.get_xlim()[1])
     axes.set_xticks([tick for tick in ticks if tick <= min(100, axes.get_xlim()[1])])
     axes.tick_params(axis="y", length=0)
-    axes.set_title(f"{kind}s", fontsize=6.5, pad=2)
+    axes.set_title(title, fontsize=6.5, pad=2)
     cut = "\n(change in balanced accuracy\nwhen cut, points)" if "(" in notes[0] else ""
     axes.set_xlabel(f"share of the decision (%){cut}", x=0.35)
 
@@ -227,16 +232,20 @@ def _percent(share: float) -> str:
 def _title(nodes: pd.DataFrame, ranked: pd.DataFrame, streams: pd.DataFrame) -> str:
     """Say how few paths, or which stream, carry the decision."""
     inputs = int((nodes["layer"] == 0).sum())
-    paths = f"{len(ranked)} path{'s' * (len(ranked) != 1)}"
+    grouped = "paths" in ranked
+    count = int(ranked["paths"].sum()) if grouped else len(ranked)
+    paths = f"{count} path{'s' * (count != 1)}"
     latents = f"{inputs} latent{'s' * (inputs != 1)}"
     if ranked.empty:
         return "No path leads from a latent to the output"
     if len(streams):
         first = streams.iloc[0]
+        name = str(first["stream"]) if grouped else f"stream {first['stream']}"
         return (
             f"{paths} in {len(streams)} streams from {latents}; "
-            f"stream {first['stream']} makes {percent(first['share'])} of the decision"
+            f"{name} makes {percent(first['share'])} of the decision"
         )
     half = int(np.searchsorted(ranked["share"].cumsum(), 0.5 * ranked["share"].sum())) + 1
-    most = f"{half} of them make{'s' * (half == 1)} half of the decision"
+    them = f"bundle{'s' * (half != 1)}" if grouped else "of them"
+    most = f"{half} {them} make{'s' * (half == 1)} half of the decision"
     return f"{paths} from {latents} to the output" + (f"; {most}" if len(ranked) > 1 else "")
