@@ -6,7 +6,14 @@ import torch
 from scipy.optimize import minimize_scalar
 
 from occamscope.errors import InputError
-from occamscope.evaluation.attacks import attack_curve, fgsm, flip_curve, pgd, smallest_flip
+from occamscope.evaluation.attacks import (
+    attack_curve,
+    confident_flip,
+    fgsm,
+    flip_curve,
+    pgd,
+    smallest_flip,
+)
 
 torch.set_num_threads(1)
 
@@ -126,6 +133,89 @@ def test_stacked_models_are_attacked_at_once():
     flips = smallest_flip(decision, z, codes(50, 8, seed=1))
     truth = (decision(z).abs() / w.norm(dim=-1, keepdim=True)).numpy()
     np.testing.assert_allclose(flips.distance, truth, rtol=1e-3)
+
+
+def test_a_confident_flip_of_a_plane_ends_at_the_threshold_of_its_side():
+    z, w = codes(), codes(1, seed=9)[0]
+    decision = lambda x: x @ w - 0.5  # noqa: E731
+    flips = confident_flip(decision, z, codes(seed=1), 3.0, -1.5)
+    value = decision(z)
+    truth = torch.where(value > 0, value + 1.5, 3 - value) / w.norm()
+    np.testing.assert_allclose(flips.distance, truth, rtol=3e-4)
+    after = decision(torch.from_numpy(flips.codes))
+    assert ((value > 0) & (value < 3)).any()  # sure cells and others of the positive class
+    assert (torch.where(value > 0, after <= -1.5, after > 3)).all()
+
+
+def test_a_confident_flip_of_a_sphere_is_radial():
+    z = codes(seed=3)
+    flips = confident_flip(lambda x: x.square().sum(-1) - 5.5**2, z, codes(seed=1), 6.0, -6.0)
+    length = z.norm(dim=-1)
+    outside = length > 5.5
+    assert 20 < outside.sum() < 80
+    ends = torch.where(outside, (5.5**2 - 6) ** 0.5, (5.5**2 + 6) ** 0.5)
+    np.testing.assert_allclose(flips.distance, (length - ends).abs(), rtol=1e-3)
+
+
+@pytest.mark.parametrize("positive", [False, True])
+def test_a_confident_flip_is_the_smallest_flip_of_a_shifted_decision(positive):
+    decision, z, pool = network(6), codes(60, dtype=torch.float32), codes(seed=1)
+    z = z[(decision(z) > 0) == positive]
+    shift = 0.5 if positive else -0.7
+    confident = confident_flip(decision, z, pool, 0.7, -0.5, seed=3)
+    shifted = smallest_flip(lambda x: decision(x) + shift, z, pool, seed=3)
+    np.testing.assert_array_equal(confident.codes, shifted.codes)
+    np.testing.assert_array_equal(confident.distance, shifted.distance)
+
+
+def test_confidence_needs_a_longer_step_and_the_score():
+    decision, z, pool = network(0), codes(dtype=torch.float32), codes(300, seed=1)
+    before = decision(z) > 0
+    shorter = smallest_flip(decision, z, pool).distance
+    for threshold in (0.3, 0.8):
+        flips = confident_flip(decision, z, pool, threshold, -threshold)
+        after = decision(torch.from_numpy(flips.codes))
+        assert flips.reached.all()
+        assert torch.where(before, after <= -threshold, after > threshold).all()
+        assert (flips.distance > shorter * 0.999).all()
+        shorter = flips.distance
+
+
+def test_an_undefined_score_is_no_confident_flip():
+    # To the left of 0 the score is nan: called negative, but with no probability.
+    z = torch.tensor([[1.0], [2.0]], dtype=torch.float64)
+    decision = lambda x: torch.sqrt(x[..., 0]) + 0.1  # noqa: E731
+    np.testing.assert_allclose(smallest_flip(decision, z, -z).distance, [1, 2], rtol=1e-3)
+    assert not confident_flip(decision, z, -z, 1.0, -1.0).reached.any()
+
+
+def test_a_bounded_decision_never_reaches_a_threshold_beyond():
+    z = codes(10, 2)
+    flips = confident_flip(lambda x: torch.tanh(x[..., 0]), z, z, 1.2, -1.2)
+    assert not flips.reached.any()
+    np.testing.assert_array_equal(flips.codes, z)
+
+
+def test_stacked_models_have_thresholds_of_their_own():
+    w = codes(3, 8, seed=2)
+
+    def decision(x):  # (3, n, 8), one plane a model
+        return torch.einsum("snd,sd->sn", x, w) - 0.5
+
+    z, upper = codes(20, 8).expand(3, 20, 8), np.array([[0.0], [1.0], [2.5]])
+    flips = confident_flip(decision, z, codes(50, 8, seed=1), upper, -0.1 * upper)
+    value = decision(z).numpy()
+    truth = (
+        np.where(value > 0, value + 0.1 * upper, upper - value) / w.norm(dim=-1)[:, None].numpy()
+    )
+    np.testing.assert_allclose(flips.distance, truth, rtol=1e-3)
+
+
+@pytest.mark.parametrize("thresholds", [(-0.1, -1), (1, 0.1), (np.nan, -1), (np.ones(4), -1)])
+def test_thresholds_that_make_no_sense_are_refused(thresholds):
+    z = codes(4)
+    with pytest.raises(InputError, match="threshold"):
+        confident_flip(product_law, z, z, *thresholds)
 
 
 @pytest.mark.parametrize("name", ["DDNAttack", "L2DeepFoolAttack", "L2CarliniWagnerAttack"])

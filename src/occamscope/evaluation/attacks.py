@@ -1,4 +1,4 @@
-"""Adversarial steps in latent space: the smallest flip of a decision, FGSM and PGD.
+"""Adversarial steps in latent space: smallest and confident flips of a decision, FGSM and PGD.
 
 A decision function maps codes (..., n, d) to scores (..., n), differentiably; a score above 0 is
 the positive class. All leading dimensions are a batch, so a stack of models can be attacked at
@@ -17,6 +17,7 @@ from occamscope.evaluation.flip_search import (
     Flips,
     FlipSearch,
     FlipSettings,
+    checked_thresholds,
     unit,
     used_latents,
     value_and_gradient,
@@ -58,11 +59,49 @@ def smallest_flip(
     .. [1] Moosavi-Dezfooli et al., DeepFool, CVPR 2016.
     .. [2] Rony et al., Decoupling direction and norm (DDN), CVPR 2019.
     """
+    return confident_flip(decision, z, pool, 0.0, 0.0, settings, seed)
+
+
+def confident_flip(
+    decision: Decision,
+    z: np.ndarray | Tensor,
+    pool: np.ndarray | Tensor,
+    upper: float | np.ndarray,
+    lower: float | np.ndarray,
+    settings: FlipSettings | None = None,
+    seed: int = 0,
+) -> Flips:
+    """Find the smallest L2 change of each code after which the model is sure of the new class.
+
+    `smallest_flip` ends a hair beyond the boundary, at a cell of which the model itself knows
+    nothing; here a cell called negative must reach a score above `upper`, one called positive a
+    score of at most `lower`. The search is the same. An undefined score (nan) is never sure.
+
+    Parameters
+    ----------
+    decision, z, pool, settings, seed
+        As for `smallest_flip`.
+    upper, lower : float or array, shape (..., 1)
+        Scores, at least and at most 0, e.g. of `confidence.confidence_thresholds`; one a model
+        where models are stacked. Both 0 is `smallest_flip`.
+
+    Returns
+    -------
+    Flips
+        `reached` is False where no code of the needed score was found, e.g. since the decision
+        is bounded.
+
+    Raises
+    ------
+    InputError
+        If a threshold lies on the wrong side of 0, is nan or differs between cells.
+    """
     settings = settings or FlipSettings()
     z = torch.as_tensor(z).detach()
     pool = torch.as_tensor(pool, dtype=z.dtype).detach().expand(*z.shape[:-2], -1, -1)
+    thresholds = checked_thresholds(upper, lower, z.dtype)
     generator = torch.Generator().manual_seed(seed)
-    search = FlipSearch(decision, z, settings, used_latents(decision, z, pool))
+    search = FlipSearch(decision, z, settings, used_latents(decision, z, pool), *thresholds)
     starts = [
         search.deepfool(),
         *search.neighbours(pool),

@@ -1,4 +1,7 @@
-"""The search behind `attacks.smallest_flip`: starts, and rays that turn towards the boundary."""
+"""The search behind `attacks.smallest_flip` and `attacks.confident_flip`.
+
+Starts, and rays from each code that turn towards the boundary, or towards a threshold beyond it.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -8,13 +11,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from occamscope.errors import InputError
+
 Decision = Callable[[Tensor], Tensor]
 TINY = 1e-12
 
 
 @dataclass(frozen=True)
 class FlipSettings:
-    """How hard `smallest_flip` searches."""
+    """How hard `smallest_flip` and `confident_flip` search."""
 
     # Starts: the nearest codes of the pool on the other side, and random directions.
     neighbours: int = 3
@@ -71,22 +76,63 @@ def value_and_gradient(decision: Decision, x: Tensor) -> tuple[Tensor, Tensor]:
     return value.detach(), torch.nan_to_num(gradient, nan=0.0, posinf=0.0, neginf=0.0)
 
 
+def checked_thresholds(
+    upper: float | np.ndarray, lower: float | np.ndarray, dtype: torch.dtype
+) -> tuple[Tensor, Tensor]:
+    """Thresholds of `across` as tensors, () or (..., 1); InputError where they make no sense."""
+    high, low = torch.as_tensor(upper, dtype=dtype), torch.as_tensor(lower, dtype=dtype)
+    if not ((high >= 0).all() and (low <= 0).all()):
+        raise InputError(
+            f"thresholds upper {upper} and lower {lower}: a flip crosses the boundary at 0, so "
+            "give an upper one of at least and a lower one of at most 0"
+        )
+    if any(threshold.ndim and threshold.shape[-1] != 1 for threshold in (high, low)):
+        raise InputError("give one threshold a model, shape (..., 1), not one a cell")
+    return high, low
+
+
+def across(value: Tensor, positive: Tensor, upper: Tensor, lower: Tensor) -> Tensor:
+    """Which values lie above `upper` (cells called negative) or at most at `lower` (positive).
+
+    nan is called negative, like any value that is not above 0, but never confidently.
+    """
+    down = (value <= lower) | (value.isnan() & (lower == 0))
+    return torch.where(positive, down, value > upper)
+
+
 def unit(vectors: Tensor) -> Tensor:
     return vectors / vectors.norm(dim=-1, keepdim=True).clamp_min(TINY)
 
 
 class FlipSearch:
-    """The searches of `smallest_flip` about one set of codes."""
+    """The searches about one set of codes, for steps across `upper` or `lower`.
 
-    def __init__(self, decision: Decision, z: Tensor, settings: FlipSettings, used: Tensor):
+    `upper` and `lower` (0 or (..., 1)) are the thresholds of `across`; both 0 is a plain flip.
+    """
+
+    def __init__(
+        self,
+        decision: Decision,
+        z: Tensor,
+        settings: FlipSettings,
+        used: Tensor,
+        upper: Tensor,
+        lower: Tensor,
+    ):
         self.decision, self.z, self.settings, self.used = decision, z, settings, used
+        self.upper, self.lower = upper, lower
         with torch.no_grad():
             self.positive = decision(z) > 0
         self.sign = torch.where(self.positive, 1.0, -1.0).to(z.dtype)
 
+    def across(self, value: Tensor, positive: Tensor) -> Tensor:
+        # The class before the step alone says which threshold counts, so that codes may be
+        # evaluated in any number side by side.
+        return across(value, positive, self.upper, self.lower)
+
     def crossed(self, x: Tensor, positive: Tensor) -> Tensor:
         with torch.no_grad():
-            return (self.decision(x) > 0) != positive
+            return self.across(self.decision(x), positive)
 
     def random_directions(self, generator: torch.Generator) -> Tensor:
         noise = torch.randn(self.z.shape, generator=generator, dtype=torch.float64)
@@ -94,22 +140,23 @@ class FlipSearch:
 
     def deepfool(self) -> Tensor:
         """Newton steps along the gradient up to a first crossing."""
-        x = self.z.clone()
+        x, threshold = self.z.clone(), torch.where(self.positive, self.lower, self.upper)
         for _ in range(self.settings.deepfool_steps):
             value, gradient = value_and_gradient(self.decision, x)
             steepness = gradient.norm(dim=-1).clamp_min(TINY)
-            step = (1.02 * value.abs() / steepness + 1e-4).clamp_max(1.0)
+            step = (1.02 * (value - threshold).abs() / steepness + 1e-4).clamp_max(1.0)
             move = (self.sign * step / steepness).unsqueeze(-1) * gradient
-            x = torch.where(((value > 0) == self.positive).unsqueeze(-1), x - move, x)
+            x = torch.where(self.across(value, self.positive).unsqueeze(-1), x, x - move)
         return x
 
     def neighbours(self, pool: Tensor) -> list[Tensor]:
         """The nearest codes of the pool on the other side, in the latents that are used."""
         with torch.no_grad():
-            other = self.decision(pool) > 0
+            value = self.decision(pool).unsqueeze(-2)
+        thresholds = self.upper.unsqueeze(-1), self.lower.unsqueeze(-1)
+        other = across(value, self.positive.unsqueeze(-1), *thresholds)
         distance = torch.cdist(self.z * self.used, pool * self.used)
-        same = self.positive.unsqueeze(-1) == other.unsqueeze(-2)
-        distance = distance.masked_fill(same, torch.inf)
+        distance = distance.masked_fill(~other, torch.inf)
         count = min(self.settings.neighbours, pool.shape[-2])
         nearest = distance.topk(count, dim=-1, largest=False).indices
         return [self._towards(pool, nearest[..., k : k + 1]) for k in range(count)]
@@ -139,7 +186,7 @@ class FlipSearch:
         best, nearest = self.z.clone(), torch.full_like(self.sign, torch.inf)
         for k in range(self.settings.ddn_steps):
             value, gradient = value_and_gradient(self.decision, self.z + delta)
-            across = (value > 0) != self.positive
+            across = self.across(value, self.positive)
             length = delta.norm(dim=-1)
             better = across & (length < nearest)
             nearest = torch.where(better, length, nearest)
