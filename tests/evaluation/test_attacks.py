@@ -9,6 +9,7 @@ from occamscope.errors import InputError
 from occamscope.evaluation.attacks import (
     attack_curve,
     confident_flip,
+    confined,
     fgsm,
     flip_curve,
     pgd,
@@ -216,6 +217,17 @@ def test_thresholds_that_make_no_sense_are_refused(thresholds):
     z = codes(4)
     with pytest.raises(InputError, match="threshold"):
         confident_flip(product_law, z, z, *thresholds)
+
+
+def test_a_confined_decision_moves_no_other_latent():
+    z, w = codes(), codes(1, seed=9)[0]
+    latents = np.arange(32) < 5
+    z[:, 5:] = 0
+    decision = confined(lambda x: x @ w - 0.5, latents)
+    flips = smallest_flip(decision, z, z)
+    np.testing.assert_array_equal(flips.codes[:, 5:], 0)
+    truth = (z @ w - 0.5).abs() / w[:5].norm()
+    np.testing.assert_allclose(flips.distance, truth, rtol=1e-3)
 
 
 @pytest.mark.parametrize("name", ["DDNAttack", "L2DeepFoolAttack", "L2CarliniWagnerAttack"])

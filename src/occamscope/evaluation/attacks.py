@@ -111,6 +111,28 @@ def confident_flip(
     return search.shortest(starts)
 
 
+def confined(decision: Decision, latents: np.ndarray) -> Decision:
+    """Let a decision read some latents only, the others as 0, so that no attack moves those.
+
+    Collapsed latents are set to 0 before a network is trained on codes, so its weights there are
+    as they were drawn. An attack would use them although no cell and no image has them.
+
+    Parameters
+    ----------
+    decision : callable
+        Tensor (..., n, d) -> Tensor (..., n).
+    latents : ndarray of bool, shape (d,)
+        Latents that the decision may read, e.g. the active ones.
+
+    Returns
+    -------
+    callable
+        Of the same kind as `decision`.
+    """
+    kept = torch.as_tensor(np.asarray(latents, bool))
+    return lambda x: decision(torch.where(kept, x, torch.zeros((), dtype=x.dtype)))
+
+
 def fgsm(
     decision: Decision, z: np.ndarray | Tensor, epsilon: float, norm: str = "l2"
 ) -> np.ndarray:
