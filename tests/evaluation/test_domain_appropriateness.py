@@ -58,3 +58,12 @@ def test_random_steps_have_the_lengths_of_the_flips():
     steps = random_steps(z, np.array([1.0, 2.5, np.inf]), seed=0)
     np.testing.assert_allclose(np.linalg.norm(steps, axis=1), [1, 2.5, 0], rtol=1e-5)
     assert steps.dtype == np.float32
+
+
+def test_random_steps_keep_to_the_latents_that_may_move():
+    z, latents = np.zeros((500, 6)), np.array([True, False, True, False, False, False])
+    steps = random_steps(z, np.full(500, 2.0), 1, latents)
+    np.testing.assert_allclose(np.linalg.norm(steps, axis=1), 2)
+    np.testing.assert_array_equal(steps[:, ~latents], 0)
+    # All directions of the plane are as likely: either latent holds half of the energy.
+    np.testing.assert_allclose((steps[:, latents] ** 2).mean(0), 2, rtol=0.1)

@@ -118,7 +118,9 @@ def energy_by_latent(delta: np.ndarray) -> np.ndarray:
     return (moved / moved.sum(1, keepdims=True)).mean(0)
 
 
-def random_steps(z: np.ndarray, distance: np.ndarray, seed: int) -> np.ndarray:
+def random_steps(
+    z: np.ndarray, distance: np.ndarray, seed: int, latents: np.ndarray | None = None
+) -> np.ndarray:
     """Move each code by its own distance in a random direction, the control for `judge_flips`.
 
     Parameters
@@ -127,8 +129,13 @@ def random_steps(z: np.ndarray, distance: np.ndarray, seed: int) -> np.ndarray:
     distance : ndarray, shape (n,)
         Lengths of the flips; where not finite the code stays.
     seed : int
+    latents : ndarray of bool, shape (d,), optional
+        Latents that may move, those that the flips could use; all where not given. A step that
+        is spread over collapsed latents changes no image, and is no control.
     """
     direction = np.random.default_rng(seed).normal(size=z.shape)
+    if latents is not None:
+        direction *= np.asarray(latents, bool)
     direction /= np.linalg.norm(direction, axis=1, keepdims=True)
     length = np.where(np.isfinite(distance), distance, 0.0)
     return (z + length[:, None] * direction).astype(z.dtype)
