@@ -42,7 +42,7 @@ def squared_correlations(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     return np.divide(products, norms, out=np.zeros_like(products), where=norms > 0) ** 2
 
 
-def _values(name: str, column: pd.Series) -> np.ndarray:
+def factor_values(name: str, column: pd.Series) -> np.ndarray:
     """A factor's values; areas by their logarithm, since the code is a Gaussian of log scales."""
     values = column.to_numpy(float)
     if not name.startswith("area"):
@@ -68,14 +68,14 @@ def factor_r2(codes: np.ndarray, factors: pd.DataFrame) -> pd.DataFrame:
     latents = [f"z{unit}" for unit in range(codes.shape[1])]
     tables = []
     for name in factors.columns:
-        r2 = squared_correlations(codes, _values(name, factors[name])[:, None])[:, 0]
+        r2 = squared_correlations(codes, factor_values(name, factors[name])[:, None])[:, 0]
         tables.append(pd.DataFrame({"latent": latents, "factor": name, "r2": r2}))
     return pd.concat(tables, ignore_index=True)
 
 
 def size_unit(codes: np.ndarray, areas: np.ndarray) -> tuple[int, float]:
     """The latent that follows log area best, and its R2."""
-    r2 = squared_correlations(codes, _values("area", pd.Series(areas))[:, None])[:, 0]
+    r2 = squared_correlations(codes, factor_values("area", pd.Series(areas))[:, None])[:, 0]
     return int(r2.argmax()), float(r2.max())
 
 
