@@ -3,6 +3,9 @@
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sklearn.metrics import mutual_info_score
 
 from occamscope.errors import InputError
 from occamscope.representation.disentanglement_metrics import (
@@ -22,6 +25,12 @@ def gap_of(*latents: np.ndarray) -> pd.Series:
 def test_mutual_information_of_equal_variables_is_their_entropy():
     values = np.repeat(np.arange(4), 25)
     assert mutual_information(values, values) == pytest.approx(np.log(4))
+
+
+@given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 5)), min_size=1, max_size=60))
+def test_mutual_information_equals_scikit_learns(pairs):
+    a, b = np.array(pairs).T
+    assert mutual_information(a, b) == pytest.approx(mutual_info_score(a, b), abs=1e-9)
 
 
 def test_mutual_information_of_a_product_design_is_zero():
