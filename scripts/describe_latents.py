@@ -12,7 +12,9 @@ from occamscope.job import open_job
 from occamscope.representation.codes import decode_codes
 from occamscope.representation.disentanglement_metrics import mutual_information_gap
 from occamscope.representation.factors import factor_r2
+from occamscope.representation.framed_tcvae import FramedTCVAE
 from occamscope.representation.naming import name_latents
+from occamscope.representation.patterns import pattern_shares
 from occamscope.representation.summary import (
     reconstruction_r2,
     size_range,
@@ -57,7 +59,16 @@ with open_job(snakemake) as job:
         tables.append(factor_r2(latents.codes[test], kept).assign(source=source))
         summaries.append(summary.assign(source=source, split="test"))
     r2 = pd.concat(tables, ignore_index=True)
-    names = name_latents(traversals, latents.active, r2[r2["source"] == "measured"])
+    upper, middle, lower = (list(VALUES).index(value) for value in (2, 0, -2))
+    areas = measure_decoded(decoded[:, middle])["area_px"].fillna(0).to_numpy()
+    patterns = pattern_shares(
+        decoded[:, upper] - decoded[:, lower],
+        np.sqrt(areas / np.pi),
+        isinstance(model, FramedTCVAE),
+    )
+    patterns.index = [f"z{unit}" for unit in units]
+    measured_r2 = r2[r2["source"] == "measured"]
+    names = name_latents(traversals, latents.active, measured_r2, patterns)
 
     reconstructions = decode_codes(model, latents.mean[labelled_test])
     shape = sources["measured"][["area_px", "e_cos2theta", "e_sin2theta"]]

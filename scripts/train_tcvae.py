@@ -7,8 +7,9 @@ Resumes from a checkpoint of the same work after a crash.
 from occamscope.devices import choose_device
 from occamscope.job import open_job, plain
 from occamscope.representation.augment import AffinePrior
+from occamscope.representation.framed_tcvae import FrameSettings
+from occamscope.representation.networks import Architecture
 from occamscope.representation.objective import TrainingSettings
-from occamscope.representation.tcvae import NetworkSettings
 from occamscope.representation.train import train_tcvae
 from occamscope.representation.training_state import TrainingState
 from occamscope.store.checkpoints import resuming
@@ -20,11 +21,14 @@ with open_job(snakemake) as job:
     split = read_split(job.input.split, job.input.crops)
     train = split.take("train", labelled=False)
     validation = split.take("validation", labelled=False)
+    recipe = plain(job.params.training)
+    ranges = {key: recipe.pop(key) for key in ("area_range", "axis_ratio")}
+    frame = FrameSettings(**ranges) if recipe.pop("frame") else None
     trained = train_tcvae(
         train.images,
         train.masks.sum((1, 2)),
-        TrainingSettings(**plain(job.params.training)),
-        NetworkSettings(),
+        TrainingSettings(**recipe),
+        Architecture(frame=frame),
         AffinePrior(),
         seed=job.params.seed,
         validation_images=validation.images,

@@ -135,13 +135,32 @@ class Representation(Section):
     """beta-TCVAE with 32 latents."""
 
     vae_seeds: list[int] = Field([0], description="seeds of the VAE; one representation each")
-    steps: Count = Field(1400, description="optimiser steps")
+    frame: bool = Field(
+        True,
+        description="paint in the nucleus' own frame, so that size and ellipticity stay pure beside "
+        "further latents; false: the plain network, which finds these three alone with steps: 1400, "
+        "shape_steps: 0, sigma: 0.4, anneal: 0.25",
+    )
+    area_range: Annotated[float, Field(ge=0)] = Field(
+        0.0, description="area at size +3 over that at -3, if fixed (the paper: 6); 0: learnt"
+    )
+    axis_ratio: Annotated[float, Field(ge=0)] = Field(
+        0.0, description="axis ratio at an ellipticity of 3, if fixed (the paper: 2.3); 0: learnt"
+    )
+    steps: Count = Field(800, description="optimiser steps")
+    shape_steps: Annotated[int, Field(ge=0)] = Field(
+        500, description="of these, steps before the latents beyond size and ellipticity open"
+    )
     batch: Count = Field(256, description="crops of a step")
-    sigma: Positive = Field(0.4, description="standard deviation of the pixel likelihood")
+    sigma: Positive = Field(
+        0.33,
+        description="standard deviation of the pixel likelihood; smaller: more latents, finer "
+        "detail",
+    )
     sigma_start: Positive = Field(
         1.0, description="standard deviation at the first step; falls to sigma"
     )
-    anneal: Fraction = Field(0.25, description="share of the steps over which it falls")
+    anneal: Fraction = Field(0.3, description="share of the steps over which it falls")
     beta: Positive = Field(8.0, description="weight of the total correlation")
     estimator: Literal["mws", "mss"] = Field("mws", description="minibatch sampling estimator")
     learning_rate: Positive = Field(1e-3, description="peak learning rate of Adam")

@@ -87,8 +87,26 @@ def test_pruning_keeps_the_loss_within_its_tolerance(trained):
         terms = np.logaddexp(0, np.where(y == 1, -logits(n, x), logits(n, x)))
         return (terms[:, y == 1].mean(axis=1) + terms[:, y == 0].mean(axis=1)) / 2
 
-    pruned = prune(net, x, y, PruningSettings(1.0, 0.05))
+    pruned = prune(net, x, y, PruningSettings(1.0, 0.05, 0.0))
     assert (loss(pruned) <= loss(net) * 1.05 + 1e-6).all()
+
+
+def test_a_loss_near_zero_may_rise_by_the_slack(trained):
+    net, (x, y) = trained
+    strict = prune(net, x, y, PruningSettings(1.0, 0.0, 0.0))
+    slack = prune(net, x, y, PruningSettings(1.0, 0.0, 0.05))
+    assert (count_weights(slack) < count_weights(strict)).all()
+
+
+def test_an_input_goes_whole_where_none_of_its_weights_can_go_alone(network):
+    """relu(10 + a + b) - relu(10 + b) is a: without one of the two weights of b it is not."""
+    first, second = [[[1.0, 0.0], [1.0, 1.0]]], [[[1.0], [-1.0]]]
+    biases = [np.full((1, 2), 10.0), np.zeros((1, 1))]
+    net = network([np.array(first), np.array(second)], biases)
+    x = np.random.default_rng(0).uniform(-3, 3, (400, 2)).astype(np.float32)
+    y = (x[:, 0] > 0).astype(int)
+    pruned = prune(net, x, y, PruningSettings(0.01, 0.05, 0.0))
+    assert live_inputs(pruned).tolist() == [[True, False]]
 
 
 def test_pruning_removes_weights_and_nothing_more_can_go(trained):

@@ -124,3 +124,17 @@ def test_latent_that_decodes_to_nothing_is_other_with_no_confidence(traversals):
     nothing["area_px"] = np.nan
     names = name_latents(nothing, np.ones(1, bool))
     assert names["name"][0] == "other" and names["confidence"][0] == 0
+
+
+def test_what_no_measure_sees_is_named_after_its_pattern(traversals):
+    patterns = pd.DataFrame({"bend": [0.7], "taper": [0.2]}, index=["z7"])
+    active = np.ones(8, bool)
+    row = name_latents(traversals, active, patterns=patterns).set_index("latent").loc["z7"]
+    assert (row["name"], row["confidence"]) == ("bend", 0.7)
+    assert "pattern bend 0.70, taper 0.20" in row["evidence"]
+
+
+def test_a_latent_without_any_pattern_stays_other(traversals):
+    patterns = pd.DataFrame({"bend": [0.0]}, index=["z7"])
+    named = name_latents(traversals, np.ones(8, bool), patterns=patterns).set_index("latent")
+    assert named.loc["z7", "name"] == "other"

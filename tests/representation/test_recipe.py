@@ -12,9 +12,9 @@ from occamscope.representation.codes import (
     mute_collapsed,
 )
 from occamscope.representation.naming import name_latents
+from occamscope.representation.networks import Architecture
 from occamscope.representation.objective import TrainingSettings
 from occamscope.representation.summary import size_range, summarise_shape
-from occamscope.representation.tcvae import NetworkSettings
 from occamscope.representation.train import train_tcvae
 from occamscope.representation.traverse import describe_traversals, traverse
 
@@ -36,13 +36,13 @@ def two_classes(ellipse, n: int, seed: int) -> tuple[np.ndarray, pd.DataFrame]:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", [0, 1])
-def test_default_recipe_separates_size_and_both_ellipticities(ellipse, measure, seed):
+def test_plain_recipe_separates_size_and_both_ellipticities(ellipse, measure, seed):
     images, factors = two_classes(ellipse, 2000, seed=1)
     model = train_tcvae(
         images,
         factors["area_px"].to_numpy(),
-        TrainingSettings(),
-        NetworkSettings(),
+        TrainingSettings.plain(),
+        Architecture(frame=None),
         AffinePrior(),
         seed,
     ).model

@@ -10,6 +10,8 @@ import torch
 
 from occamscope.errors import InputError
 from occamscope.representation.augment import AffinePrior
+from occamscope.representation.framed_tcvae import FrameSettings
+from occamscope.representation.networks import Architecture
 from occamscope.representation.objective import (
     TrainingSettings,
     learning_rate_at,
@@ -23,9 +25,12 @@ from occamscope.representation.train import TrainedTCVAE, train_tcvae
 from occamscope.representation.training_state import TrainingState
 
 TINY = NetworkSettings(latents=4, channels=(4, 4), hidden=16)
-SHORT = TrainingSettings(
+PLAIN = Architecture(TINY, None)
+SHORT = TrainingSettings.plain(
     steps=60, batch=16, warmup_steps=5, report_every=7, validate_every=20, checkpoint_every=30
 )
+FRAMED = Architecture(TINY, FrameSettings())
+FRAMED_SHORT = dataclasses.replace(SHORT, shape_steps=35)
 
 
 def discs(n: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -42,7 +47,8 @@ HELD_OUT, HELD_OUT_AREAS = discs(12, seed=1)
 
 
 def run(settings: TrainingSettings = SHORT, seed: int = 0, **more) -> TrainedTCVAE:
-    return train_tcvae(IMAGES, AREAS, settings, TINY, AffinePrior(), seed, **more)
+    architecture = FRAMED if settings.shape_steps else PLAIN
+    return train_tcvae(IMAGES, AREAS, settings, architecture, AffinePrior(), seed, **more)
 
 
 def run_validated(settings: TrainingSettings, **more) -> TrainedTCVAE:
@@ -60,10 +66,14 @@ def stored(state: TrainingState) -> TrainingState:
     return TrainingState(tensors, json.loads(json.dumps(state.meta)))
 
 
+@pytest.mark.parametrize("recipe", [SHORT, FRAMED_SHORT], ids=["plain", "framed"])
 @pytest.mark.parametrize("patience", [0, 50])
-@pytest.mark.parametrize("checkpoint_every", [30, 11])
-def test_resumed_training_equals_uninterrupted_training_byte_for_byte(patience, checkpoint_every):
-    settings = dataclasses.replace(SHORT, checkpoint_every=checkpoint_every, patience=patience)
+# 35: the checkpoint before the details of the framed network open; 50: after it.
+@pytest.mark.parametrize("checkpoint_every", [30, 11, 35, 50])
+def test_resumed_training_equals_uninterrupted_training_byte_for_byte(
+    recipe, patience, checkpoint_every
+):
+    settings = dataclasses.replace(recipe, checkpoint_every=checkpoint_every, patience=patience)
     states: list[TrainingState] = []
     whole = run_validated(settings, on_checkpoint=states.append)
     again: list[TrainingState] = []
@@ -200,15 +210,45 @@ def test_progress_gives_one_line_per_row():
 
 
 def test_learning_rate_rises_then_falls_to_five_percent():
-    settings = TrainingSettings(steps=1000, warmup_steps=100, learning_rate=1e-3)
+    settings = TrainingSettings.plain(steps=1000, warmup_steps=100, learning_rate=1e-3)
     rates = [learning_rate_at(step, settings) for step in range(1000)]
     assert rates[0] == pytest.approx(1e-5) and max(rates) == pytest.approx(1e-3, rel=0.03)
     assert rates[-1] == pytest.approx(5e-5, rel=0.01)
     assert np.argmax(rates) == 99
 
 
+def test_learning_rate_of_a_framed_network_starts_again_lower_when_its_details_open():
+    settings = TrainingSettings(steps=1000, shape_steps=600, warmup_steps=100, learning_rate=1e-3)
+    rates = [learning_rate_at(step, settings) for step in range(1000)]
+    assert max(rates[:600]) == pytest.approx(1e-3, rel=0.08)
+    assert rates[599] == pytest.approx(5e-5, rel=0.01)
+    assert max(rates[600:]) == pytest.approx(3e-4, rel=0.08)
+    assert rates[600] < 1e-5 and rates[-1] == pytest.approx(1.5e-5, rel=0.01)
+
+
+@pytest.mark.parametrize(
+    ("settings", "architecture"),
+    [
+        (dataclasses.replace(SHORT, shape_steps=0), FRAMED),
+        (dataclasses.replace(SHORT, shape_steps=60), FRAMED),
+        (dataclasses.replace(SHORT, shape_steps=30), PLAIN),
+    ],
+)
+def test_shape_steps_must_suit_the_architecture(settings, architecture):
+    with pytest.raises(InputError, match="shape_steps is"):
+        train_tcvae(IMAGES, AREAS, settings, architecture, AffinePrior(), 0)
+
+
+def test_details_of_a_framed_network_stay_shut_until_they_open():
+    states: list[TrainingState] = []
+    run(dataclasses.replace(FRAMED_SHORT, checkpoint_every=35), on_checkpoint=states.append)
+    before, after = states[0].tensors, states[-1].tensors
+    assert not before["model.patterns"].any() and after["model.patterns"].any()
+    assert not before["model.filters"].any() and after["model.filters"].any()
+
+
 def test_sigma_falls_geometrically_and_then_stays():
-    settings = TrainingSettings(steps=100, anneal=0.2, sigma=0.25, sigma_start=1.0)
+    settings = TrainingSettings.plain(steps=100, anneal=0.2, sigma=0.25, sigma_start=1.0)
     assert [sigma_at(step, settings) for step in (0, 10, 20, 99)] == [1, 0.5, 0.25, 0.25]
     assert sigma_at(1, dataclasses.replace(settings, anneal=0.0)) == 0.25
 
@@ -252,7 +292,7 @@ def test_weights_of_the_terms_follow_sigma_and_beta():
 )
 def test_unfit_images_are_refused(images, areas):
     with pytest.raises(InputError):
-        train_tcvae(images, areas, SHORT, TINY, AffinePrior(), 0)
+        train_tcvae(images, areas, SHORT, PLAIN, AffinePrior(), 0)
 
 
 def test_diverged_training_stops_with_the_remedy():

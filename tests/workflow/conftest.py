@@ -32,7 +32,7 @@ TINY = {
         },
         "bundle": 5,
     },
-    "representation": {"steps": 500, "batch": 64, "sigma": 0.3, "checkpoint_every": 100},
+    "representation": {"steps": 400, "shape_steps": 300, "batch": 64, "checkpoint_every": 100},
     "black_box": {"epochs": 3, "batch": 32},
     "networks": {
         "seeds": 4,

@@ -9,11 +9,13 @@ from occamscope.imaging.crop import CropSettings
 from occamscope.imaging.simulate import SimulationSettings
 from occamscope.imaging.split import SplitSettings
 from occamscope.laws.spec import SearchSpec
+from occamscope.representation.networks import Architecture
 from occamscope.representation.objective import TrainingSettings
 
 CONFIG = Config()
 # The config gives the law search and the scale of crops defaults of its own; docs say so.
 OWN = {"fields", "run_folds", "vae_seeds", "join_sisters", "um_per_px", "patience"}
+FRAME = {"frame", "area_range", "axis_ratio"}  # of the architecture, not of the training
 
 
 @pytest.mark.parametrize(
@@ -29,7 +31,7 @@ OWN = {"fields", "run_folds", "vae_seeds", "join_sisters", "um_per_px", "patienc
     ids=lambda value: type(value).__name__,
 )
 def test_defaults_agree(section, settings):
-    shared = set(type(section).model_fields) - OWN
+    shared = set(type(section).model_fields) - OWN - FRAME
     assert shared
     different = {
         name: (getattr(section, name), getattr(settings, name))
@@ -37,6 +39,13 @@ def test_defaults_agree(section, settings):
         if getattr(section, name) != getattr(settings, name)
     }
     assert different == {}
+
+
+def test_the_frame_is_the_default_architecture():
+    frame = Architecture().frame
+    assert CONFIG.representation.frame is True and frame is not None
+    assert CONFIG.representation.area_range == frame.area_range
+    assert CONFIG.representation.axis_ratio == frame.axis_ratio
 
 
 def test_law_settings_are_known_to_the_search():

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 VAE = "results/tiny/base/fold-0/vae-0/representation/tcvae.safetensors"
-LONG = {"representation": {"steps": 160, "checkpoint_every": 20}}
+LONG = {"representation": {"steps": 160, "shape_steps": 100, "checkpoint_every": 20}}
 
 pytestmark = pytest.mark.faults
 

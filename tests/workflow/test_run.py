@@ -128,7 +128,7 @@ CONFIG_EDITS = {
         {"search_laws", "train_networks", "failure_modes"},
     ),
     "more steps of the VAE keep the black box": (
-        {"representation": {"steps": 501}},
+        {"representation": {"steps": 401}},
         {"train_tcvae", "encode", "train_networks", "search_laws"},
         {"train_cnn", "segment_fields", "cut_crops"},
     ),

@@ -8,8 +8,9 @@ from torch import Tensor
 
 from occamscope.errors import InputError
 from occamscope.representation.augment import AffinePrior, halve_aliasing, random_affine
+from occamscope.representation.networks import Network
 from occamscope.representation.objective import TrainingSettings, loss_terms
-from occamscope.representation.tcvae import HALF_SIZE, TCVAE
+from occamscope.representation.tcvae import HALF_SIZE
 from occamscope.scale import WHITE
 
 MAX_VALIDATION_IMAGES = 1024
@@ -18,7 +19,9 @@ MAX_VALIDATION_IMAGES = 1024
 class Crops:
     """Images and areas on their devices; hands out augmented batches."""
 
-    def __init__(self, images: np.ndarray, areas_px: np.ndarray, device: str) -> None:
+    def __init__(
+        self, images: np.ndarray, areas_px: np.ndarray, device: str, size_px: int = HALF_SIZE
+    ) -> None:
         if images.ndim != 3 or images.dtype != np.uint8 or len(images) != len(areas_px):
             raise InputError(
                 f"need uint8 images (n, 64, 64) and as many areas, got {images.shape} of "
@@ -26,13 +29,17 @@ class Crops:
             )
         if len(images) < 2:
             raise InputError(f"cannot train on {len(images)} crops; give at least 2")
-        self.pixels = halve_aliasing(torch.from_numpy(np.ascontiguousarray(images))).to(device)
+        self.size_px = size_px
+        pixels = torch.from_numpy(np.ascontiguousarray(images))
+        if size_px < images.shape[1]:
+            pixels = halve_aliasing(pixels)
+        self.pixels = pixels.to(device)
         self.areas = torch.from_numpy(np.ascontiguousarray(areas_px, np.float32))
 
     def batch(self, index: Tensor, generator: torch.Generator, affine: AffinePrior) -> Tensor:
-        """Augmented images (B, 1, 32, 32) in [0, 1.3]."""
+        """Augmented images (B, 1, size_px, size_px) in [0, 1.3]."""
         x = self.pixels[index.to(self.pixels.device)].float()[:, None] / WHITE
-        x = random_affine(x, self.areas[index], generator, affine, size=HALF_SIZE)
+        x = random_affine(x, self.areas[index], generator, affine, size=self.size_px)
         return x.contiguous(memory_format=torch.channels_last)
 
 
@@ -46,7 +53,7 @@ class HeldOut:
         self.noise = torch.randn(len(chosen), latents, generator=generator).to(self.x.device)
 
     @torch.no_grad()
-    def terms(self, model: TCVAE, dataset_size: int, settings: TrainingSettings) -> Tensor:
+    def terms(self, model: Network, dataset_size: int, settings: TrainingSettings) -> Tensor:
         """Mean loss terms over near-equal batches, on the CPU; shape (4,)."""
         n_batches = max(1, round(len(self.x) / settings.batch))
         pairs = zip(self.x.tensor_split(n_batches), self.noise.tensor_split(n_batches), strict=True)

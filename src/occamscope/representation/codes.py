@@ -7,7 +7,7 @@ import numpy as np
 import torch
 
 from occamscope.errors import InputError
-from occamscope.representation.tcvae import TCVAE
+from occamscope.representation.networks import Network
 from occamscope.scale import WHITE
 
 
@@ -49,7 +49,9 @@ def to_unit_scale(images: np.ndarray, device: str = "cpu") -> torch.Tensor:
 
 
 @torch.no_grad()
-def encode_images(model: TCVAE, images: np.ndarray, batch: int = 512, device: str = "cpu") -> Codes:
+def encode_images(
+    model: Network, images: np.ndarray, batch: int = 512, device: str = "cpu"
+) -> Codes:
     """Encode images (n, 64, 64), uint8 with 196 = 1.0 or float in [0, 1.3]."""
     n_latents = model.settings.latents
     mean = np.empty((len(images), n_latents), np.float32)
@@ -63,7 +65,9 @@ def encode_images(model: TCVAE, images: np.ndarray, batch: int = 512, device: st
 
 
 @torch.no_grad()
-def decode_codes(model: TCVAE, z: np.ndarray, batch: int = 512, device: str = "cpu") -> np.ndarray:
+def decode_codes(
+    model: Network, z: np.ndarray, batch: int = 512, device: str = "cpu"
+) -> np.ndarray:
     """Decode codes (n, latents) to float32 images (n, 64, 64); 1.0 is the robust maximum."""
     z = np.asarray(z, np.float32)
     model = model.to(device).eval()

@@ -2,14 +2,16 @@
 
 The rule. Along a latent's traversal each quantity of `REFERENCE_CHANGES` covers some range; the
 range divided by the reference change (about what the eye sees at a glance) is its effect. The
-largest effect names the latent; when all are below 1 it is "other". The confidence is the product
-of
+largest effect names the latent. The confidence is the product of
 
 * clarity: largest effect / (largest + second largest);
 * steadiness: correlation of the quantity with the latent's value, or with its absolute value for
   position, of which only the distance from the centre is measured;
 
 and, where R2 on crops is given for size or elongation, the geometric mean of that product and R2.
+
+When all effects are below 1, the latent is named after the class of patterns (`patterns`) that holds
+the largest share of what it changes, with this share as confidence; without patterns it is "other".
 
 A latent of elongation is named after the nearer pair of long-axis directions, 0/90 or 45/135
 degrees. Two latents that share an ellipticity vector in a turned frame get one name each.
@@ -104,7 +106,23 @@ def _crop_r2(r2: pd.DataFrame | None, latent: str, name: str) -> float | None:
     return float(min(total, 1.0))
 
 
-def _name_one(latent: str, table: pd.DataFrame, r2: pd.DataFrame | None) -> dict:
+def _name_pattern(row: dict, latent: str, patterns: pd.DataFrame) -> dict:
+    """The name of the class of patterns with the largest share."""
+    own: pd.Series = patterns.T[latent]
+    shares = own.sort_values(ascending=False, kind="stable")
+    text = ", ".join(f"{name} {share:.2f}" for name, share in shares[:3].items())
+    evidence = f"{row['evidence']}; pattern {text}"
+    return {
+        **row,
+        "name": shares.index[0],
+        "confidence": float(shares.iloc[0]),
+        "evidence": evidence,
+    }
+
+
+def _name_one(
+    latent: str, table: pd.DataFrame, r2: pd.DataFrame | None, patterns: pd.DataFrame | None
+) -> dict:
     table = table.dropna()
     if len(table) < 2:
         evidence = "no nucleus decoded along the traversal"
@@ -113,6 +131,8 @@ def _name_one(latent: str, table: pd.DataFrame, r2: pd.DataFrame | None) -> dict
     ranked = sorted(effects, key=lambda name: -effects[name].size)
     best, second = effects[ranked[0]], effects[ranked[1]]
     row = {"latent": latent, "evidence": _describe(effects, direction)}
+    if best.size < 1.0 and patterns is not None and patterns.loc[latent].sum() > 0:
+        return _name_pattern(row, latent, patterns)
     if best.size < 1.0:
         return {**row, "name": "other", "confidence": 1.0 - best.size}
     confidence = best.size / (best.size + second.size) * best.steadiness
@@ -141,7 +161,10 @@ def _tell_pair_apart(rows: list[dict]) -> None:
 
 
 def name_latents(
-    traversals: pd.DataFrame, active: np.ndarray, r2: pd.DataFrame | None = None
+    traversals: pd.DataFrame,
+    active: np.ndarray,
+    r2: pd.DataFrame | None = None,
+    patterns: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
     """Suggest a name for every latent (the module's head gives the rule).
 
@@ -151,11 +174,14 @@ def name_latents(
     active : bool (latents,).
     r2 : the table of `factor_r2`, with factors named area_px (or area_um2), e_cos2theta and
         e_sin2theta.
+    patterns : the table of `patterns.pattern_shares`, indexed by latent ("z3"), with all active
+        latents.
 
     Returns
     -------
     Table with one row per latent: latent, name (size, elongation (0/90 deg), elongation (45/135
-    deg), brightness, texture, ring, position, other, inactive), confidence (0..1), evidence.
+    deg), brightness, texture, ring, position, a class of patterns, other, inactive), confidence
+        (0..1), evidence.
 
     Raises
     ------
@@ -173,6 +199,6 @@ def name_latents(
         table = traversals[traversals["latent"] == latent]
         if table.empty:
             raise InputError(f"latent {latent} is active but was not traversed; traverse it too")
-        rows.append(_name_one(latent, table, r2))
+        rows.append(_name_one(latent, table, r2, patterns))
     _tell_pair_apart(rows)
     return pd.DataFrame(rows, columns=["latent", "name", "confidence", "evidence"])

@@ -30,14 +30,41 @@ class NetworkSettings:
     hidden: int = 256
 
 
-def _encoder(settings: NetworkSettings, features: int) -> nn.Sequential:
+def convolutions(settings: NetworkSettings) -> tuple[list[nn.Module], int]:
+    """Layers from images (B, 1, 32, 32) to flat features, and the number of these.
+
+    Raises
+    ------
+    InputError
+        If there are more strided convolutions than the image can be halved.
+    """
+    side = HALF_SIZE >> len(settings.channels)
+    if side < 1 or not settings.channels:
+        raise InputError(
+            f"channels must have 1 to 5 entries, got {len(settings.channels)}: each halves "
+            f"an image of {HALF_SIZE} px"
+        )
     layers: list[nn.Module] = []
     before = 1
     for channels in settings.channels:
         layers += [nn.Conv2d(before, channels, 4, stride=2, padding=1), nn.ReLU()]
         before = channels
-    layers += [nn.Flatten(), nn.Linear(features, settings.hidden), nn.ReLU()]
-    return nn.Sequential(*layers, nn.Linear(settings.hidden, 2 * settings.latents))
+    return [*layers, nn.Flatten()], settings.channels[-1] * side * side
+
+
+def initialise(module: nn.Module, generator: torch.Generator) -> None:
+    """Uniform within 1 / sqrt(fan in), PyTorch's own choice for these layers."""
+    for layer in module.modules():
+        if isinstance(layer, nn.Linear | nn.Conv2d | nn.ConvTranspose2d):
+            bound = layer.weight[0].numel() ** -0.5
+            for parameter in layer.parameters():
+                nn.init.uniform_(parameter, -bound, bound, generator=generator)
+
+
+def _encoder(settings: NetworkSettings) -> tuple[nn.Sequential, int]:
+    layers, features = convolutions(settings)
+    layers += [nn.Linear(features, settings.hidden), nn.ReLU()]
+    return nn.Sequential(*layers, nn.Linear(settings.hidden, 2 * settings.latents)), features
 
 
 def _decoder(settings: NetworkSettings, features: int, side: int) -> nn.Sequential:
@@ -63,30 +90,25 @@ class TCVAE(nn.Module):
         If there are more strided convolutions than the image can be halved.
     """
 
+    training_px = HALF_SIZE
+    tc_group = slice(None)
+
     def __init__(self, settings: NetworkSettings, generator: torch.Generator) -> None:
         super().__init__()
-        side = HALF_SIZE >> len(settings.channels)
-        if side < 1 or not settings.channels:
-            raise InputError(
-                f"channels must have 1 to 5 entries, got {len(settings.channels)}: each halves "
-                f"an image of {HALF_SIZE} px"
-            )
         self.settings = settings
-        features = settings.channels[-1] * side * side
         with torch.device("meta"):  # no weights yet: they come from the generator
-            self.encoder = _encoder(settings, features)
+            self.encoder, features = _encoder(settings)
+            side = HALF_SIZE >> len(settings.channels)
             self.decoder = _decoder(settings, features, side)
         self.to_empty(device="cpu")
-        self._initialise(generator)
+        initialise(self, generator)
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
-    def _initialise(self, generator: torch.Generator) -> None:
-        """Uniform within 1 / sqrt(fan in), PyTorch's own choice for these layers."""
-        for layer in self.modules():
-            if isinstance(layer, nn.Linear | nn.Conv2d | nn.ConvTranspose2d):
-                bound = layer.weight[0].numel() ** -0.5
-                for parameter in layer.parameters():
-                    nn.init.uniform_(parameter, -bound, bound, generator=generator)
+    def encode_training(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        return self.encode_half(x)
+
+    def decode_training(self, z: Tensor, mean: Tensor) -> Tensor:
+        return self.decode_half(z)
 
     def encode_half(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Posterior mean and log variance (B, latents) of images (B, 1, 32, 32)."""

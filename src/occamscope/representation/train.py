@@ -12,6 +12,8 @@ from torch import Tensor
 from occamscope.errors import InputError
 from occamscope.representation.augment import AffinePrior
 from occamscope.representation.batches import Crops, HeldOut
+from occamscope.representation.framed_tcvae import FramedTCVAE
+from occamscope.representation.networks import Architecture, Network, build_network
 from occamscope.representation.objective import (
     TERMS,
     TrainingSettings,
@@ -20,7 +22,7 @@ from occamscope.representation.objective import (
     sigma_at,
     term_weights,
 )
-from occamscope.representation.tcvae import TCVAE, NetworkSettings
+from occamscope.representation.tcvae import TCVAE
 from occamscope.representation.training_state import (
     TrainingState,
     load_moments,
@@ -29,6 +31,11 @@ from occamscope.representation.training_state import (
     prefixed,
     unprefixed,
 )
+
+# Augmented crops from which the patterns start.
+OPENING = 6144
+# Of pictures after the opening, relative to all else: principal patterns are near the optimum.
+PICTURE_RATE = 0.1
 
 
 @dataclass(frozen=True)
@@ -44,7 +51,7 @@ class TrainedTCVAE:
     stopped_early : training ended before its last step for want of a better validation loss.
     """
 
-    model: TCVAE
+    model: Network
     history: pd.DataFrame
     stopped_early: bool
 
@@ -58,17 +65,15 @@ class _Run:
         validation: HeldOut | None,
         recipe: dict[str, Any],
         settings: TrainingSettings,
-        network: NetworkSettings,
+        architecture: Architecture,
         affine: AffinePrior,
         device: str,
     ) -> None:
         self.crops, self.validation, self.recipe = crops, validation, recipe
         self.settings, self.affine = settings, affine
         self.generator = torch.Generator().manual_seed(recipe["seed"])
-        self.model = TCVAE(network, self.generator).to(device)
-        self.optimiser = torch.optim.Adam(
-            self.model.parameters(), settings.learning_rate, fused=True
-        )
+        self.model = build_network(architecture, self.generator).to(device)
+        self.optimiser = self._optimiser()
         self.step = 0
         self.rows: list[dict[str, Any]] = []
         self.sums = torch.zeros(len(TERMS), dtype=torch.float64, device=device)
@@ -81,9 +86,37 @@ class _Run:
     def stopped(self) -> bool:
         return 0 < self.settings.patience <= self.checks_since_best
 
+    def _optimiser(self) -> torch.optim.Adam:
+        """Adam in two groups: pictures, which move little once the details are open, and the rest."""
+        painted = self.model.painted if isinstance(self.model, FramedTCVAE) else []
+        pictures = {id(p) for p in painted}
+        trained = [p for p in self.model.parameters() if p.requires_grad]
+        groups = [
+            {"params": [p for p in trained if id(p) not in pictures]},
+            {"params": [p for p in trained if id(p) in pictures]},
+        ]
+        groups = [group for group in groups if group["params"]]
+        return torch.optim.Adam(groups, self.settings.learning_rate, fused=True)
+
+    def _open(self, model: FramedTCVAE) -> None:
+        """Open the further latents of a framed network; Adam starts afresh."""
+        index = torch.randint(0, len(self.crops.areas), (OPENING,), generator=self.generator)
+        parts = index.split(self.settings.batch)
+        x = [self.crops.batch(part, self.generator, self.affine) for part in parts]
+        model.open_details(torch.cat(x), self.settings.sigma)
+        self.optimiser = self._optimiser()
+
+    def _set_learning_rate(self) -> None:
+        rate = learning_rate_at(self.step, self.settings)
+        opened = 0 < self.settings.shape_steps <= self.step
+        for number, group in enumerate(self.optimiser.param_groups):
+            group["lr"] = rate * (PICTURE_RATE if opened and number else 1.0)
+
     def advance(self) -> None:
         """One optimiser step."""
         settings, device = self.settings, self.sums.device
+        if isinstance(self.model, FramedTCVAE) and self.step == settings.shape_steps:
+            self._open(self.model)
         n = len(self.crops.areas)
         index = torch.randint(0, n, (settings.batch,), generator=self.generator)
         x = self.crops.batch(index, self.generator, self.affine)
@@ -93,7 +126,7 @@ class _Run:
         ).to(device)
         terms = loss_terms(self.model, x, noise, n, settings)
         loss = terms @ term_weights(sigma_at(self.step, settings), settings).to(device)
-        self.optimiser.param_groups[0]["lr"] = learning_rate_at(self.step, settings)
+        self._set_learning_rate()
         self.optimiser.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), settings.gradient_clip)
@@ -130,6 +163,7 @@ class _Run:
         terms = self.validation.terms(self.model, len(self.crops.areas), self.settings)
         loss = float(terms @ term_weights(self.settings.sigma, self.settings))
         annealed = self.step >= self.settings.anneal * self.settings.steps
+        annealed = annealed and self.step > self.settings.shape_steps
         if self.settings.patience and annealed:
             self._remember(loss)
         return {"validation_loss": loss, "validation_reconstruction_sse": float(terms[0])}
@@ -168,8 +202,13 @@ class _Run:
             )
         self.step, self.summed = meta["step"], meta["summed"]
         load_weights(self.model, tensors)
-        if self.step:
-            load_moments(self.model, self.optimiser, tensors, self.step)
+        steps = self.step
+        if isinstance(self.model, FramedTCVAE) and self.step > self.settings.shape_steps:
+            self.model.details_open(True)
+            self.optimiser = self._optimiser()
+            steps -= self.settings.shape_steps
+        if steps:
+            load_moments(self.model, self.optimiser, tensors, steps)
         self.generator.set_state(tensors["generator"])
         self.sums.copy_(tensors["sums"])
         self.rows = [dict(row) for row in meta["history"]]
@@ -213,7 +252,7 @@ def train_tcvae(
     images: np.ndarray,
     areas_px: np.ndarray,
     settings: TrainingSettings,
-    network: NetworkSettings,
+    architecture: Architecture,
     affine: AffinePrior,
     seed: int,
     validation_images: np.ndarray | None = None,
@@ -232,7 +271,7 @@ def train_tcvae(
     ----------
     images : uint8 (n, 64, 64), 196 = 1.0, masked and centred nuclei on a background of 0.
     areas_px : (n,) areas of the nuclei in px of these images.
-    settings, network, affine : see there.
+    settings, architecture, affine : see there.
     seed : of the initial weights, the batches, the maps and the noise.
     validation_images, validation_areas : held-out crops for the validation loss; at most 1,024 are
         used. Without them there is no early stop.
@@ -246,13 +285,23 @@ def train_tcvae(
     InputError
         For images of another shape or type, a checkpoint of another recipe, or a diverged loss.
     """
-    crops = Crops(images, areas_px, device)
+    framed = architecture.frame is not None
+    if framed != (settings.shape_steps > 0) or settings.shape_steps >= settings.steps:
+        raise InputError(
+            f"shape_steps is {settings.shape_steps} of {settings.steps} steps: a framed network "
+            "needs some for its shape and some for what opens afterwards, the plain one 0"
+        )
+    size_px = FramedTCVAE.training_px if framed else TCVAE.training_px
+    crops = Crops(images, areas_px, device, size_px)
+    latents = architecture.network.latents
     validation = None
     if validation_images is not None and validation_areas is not None:
-        held_out = Crops(validation_images, validation_areas, device)
-        validation = HeldOut(held_out, network.latents, affine, seed + 1)
-    recipe = _recipe(seed, len(images), settings, network, affine)
-    run = _Run(crops, validation, recipe, settings, network, affine, device)
+        held_out = Crops(validation_images, validation_areas, device, size_px)
+        validation = HeldOut(held_out, latents, affine, seed + 1)
+    parts = [settings, architecture.network, affine]
+    parts += [architecture.frame] if architecture.frame else []
+    recipe = _recipe(seed, len(images), *parts)
+    run = _Run(crops, validation, recipe, settings, architecture, affine, device)
     if resume is not None:
         run.restore(resume)
     with torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True):

@@ -54,8 +54,12 @@ def pack_model(model: nn.Module, optimiser: torch.optim.Adam) -> dict[str, Tenso
     }
 
 
-def _each(model: nn.Module, tensors: Mapping[str, Tensor], prefix: str) -> Iterator[tuple]:
+def _each(
+    model: nn.Module, tensors: Mapping[str, Tensor], prefix: str, trained: bool = False
+) -> Iterator[tuple]:
     for name, parameter in model.named_parameters():
+        if trained and not parameter.requires_grad:
+            continue
         saved = tensors.get(f"{prefix}.{name}")
         if saved is None or saved.shape != parameter.shape:
             raise InputError(
@@ -81,11 +85,11 @@ def load_weights(model: nn.Module, tensors: Mapping[str, Tensor], prefix: str = 
 def load_moments(
     model: nn.Module, optimiser: torch.optim.Adam, tensors: Mapping[str, Tensor], step: int
 ) -> None:
-    """Give Adam the moments of a checkpoint made after `step` (>= 1) steps."""
+    """Give Adam the moments of a checkpoint made after `step` (>= 1) steps of this optimiser."""
     for key, prefix in (("exp_avg", "first_moment"), ("exp_avg_sq", "second_moment")):
-        for parameter, saved in _each(model, tensors, prefix):
+        for parameter, saved in _each(model, tensors, prefix, trained=True):
             # Same memory format as the weight: Adam's kernels then visit elements in the same order.
             moment = torch.empty_like(parameter, requires_grad=False).copy_(saved)
             optimiser.state[parameter][key] = moment
-    for parameter in model.parameters():
+    for parameter in (p for p in model.parameters() if p.requires_grad):
         optimiser.state[parameter]["step"] = torch.tensor(float(step), device=parameter.device)
