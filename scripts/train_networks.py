@@ -5,6 +5,7 @@ Reads codes and labels of the training and validation parts; writes networks and
 """
 
 from occamscope.classifiers.ensemble import EnsembleSettings, train_ensemble
+from occamscope.classifiers.fine_tuning import fine_tune
 from occamscope.classifiers.pruning import PruningSettings, count_parameters, prune
 from occamscope.classifiers.rigl import RigLSettings
 from occamscope.devices import choose_device
@@ -21,20 +22,25 @@ with open_job(snakemake) as job:
     train, validation = split.rows("train"), split.rows("validation")
     training = plain(job.params.training)
     first, last = job.params.seeds
+    settings = EnsembleSettings(steps=training["steps"], batch=training["batch"])
+    device = choose_device(job.params.device)
     net = train_ensemble(
         codes[train],
         labels[train],
-        EnsembleSettings(steps=training["steps"], batch=training["batch"]),
+        settings,
         RigLSettings(**training["rigl"]),
         seeds=range(first, last + 1),
         density=job.params.density,
         progress=job.progress,
-        device=choose_device(job.params.device),
+        device=device,
     )
     facts = {"parameters_before_pruning": count_parameters(net).tolist()}
     history = net.history
     if training["prune"] and job.params.density < 1:
-        net = prune(net, codes[validation], labels[validation], PruningSettings())
+        net = prune(
+            net, codes[validation], labels[validation], PruningSettings(),
+            tune=lambda fewer: fine_tune(fewer, codes[train], labels[train], settings, device=device),
+        )  # fmt: skip
     facts["parameters"] = count_parameters(net).tolist()
     job.say(f"parameters {facts['parameters_before_pruning']} -> {facts['parameters']}")
     write_ensemble(job.output.networks, net, facts)

@@ -109,6 +109,43 @@ def test_an_input_goes_whole_where_none_of_its_weights_can_go_alone(network):
     assert live_inputs(pruned).tolist() == [[True, False]]
 
 
+def sum_of_inputs(network, first: list[float]):
+    """A network whose logit is first @ x while that is above -10."""
+    weights = [np.array([[[v] for v in first]]), np.array([[[1.0]]])]
+    return network(weights, [np.array([[10.0]]), np.array([[-10.0]])])
+
+
+@pytest.fixture
+def half_needed(network):
+    """sign(a) is asked for; the network says sign(a + b) with a small b, and misses some."""
+    x = np.random.default_rng(0).uniform(-3, 3, (600, 2)).astype(np.float32)
+    x[:, 1] *= 0.02
+    return sum_of_inputs(network, [1.0, 1.0]), x, ((x[:, 0] + x[:, 1]) > 0).astype(int)
+
+
+def test_a_network_tuned_on_fewer_inputs_is_taken_if_it_is_as_good(half_needed, network):
+    net, x, y = half_needed
+    strict = PruningSettings(0.0, 0.0, 0.0)
+    assert live_inputs(prune(net, x, y, strict)).tolist() == [[True, True]]
+    seen = []
+
+    def tune(fewer):
+        seen.append(live_inputs(fewer).tolist())
+        return sum_of_inputs(network, [9.0, 9.0])  # better than the first one
+
+    taken = prune(net, x, y, strict, tune)
+    assert seen == [[[True, False]]]
+    assert taken.weights[0].max() == 9.0
+
+
+def test_a_network_that_tuning_leaves_worse_is_not_taken(half_needed, network):
+    net, x, y = half_needed
+    settings_ = PruningSettings(0.0, 0.0, 0.0)
+    kept = prune(net, x, y, settings_, lambda fewer: sum_of_inputs(network, [-1.0, 0.0]))
+    plain = prune(net, x, y, settings_)
+    np.testing.assert_array_equal(kept.weights[0], plain.weights[0])
+
+
 def test_pruning_removes_weights_and_nothing_more_can_go(trained):
     net, (x, y) = trained
     pruned = prune(net, x, y, PruningSettings(0.0, 10.0))

@@ -1,6 +1,6 @@
 """Pruning after training: what cannot matter, then whole inputs, then the weakest weights."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -26,14 +26,22 @@ class PruningSettings:
     # Absolute rise of the loss, in nats, that may always be paid: where the loss is near 0, a
     # relative rise is nothing, and weights to latents that hardly matter would all stay.
     loss_slack: float = 0.01
+    # What inputs may cost, in accuracy and in loss, before the network is tuned without them.
+    trial_tolerance: float = 0.03
+    trial_slack: float = 0.1
 
     def __post_init__(self) -> None:
-        if min(self.tolerance, self.loss_tolerance, self.loss_slack) < 0:
+        slacks = (self.loss_slack, self.trial_tolerance, self.trial_slack)
+        if min(self.tolerance, self.loss_tolerance, *slacks) < 0:
             raise InputError("pruning tolerances must not be negative")
 
 
 def prune(
-    net: TrainedEnsemble, x_val: ArrayLike, y_val: ArrayLike, settings: PruningSettings
+    net: TrainedEnsemble,
+    x_val: ArrayLike,
+    y_val: ArrayLike,
+    settings: PruningSettings,
+    tune: Callable[[TrainedEnsemble], TrainedEnsemble] | None = None,
 ) -> TrainedEnsemble:
     """Remove dead paths, then inputs and weights while the validation part stays as good.
 
@@ -45,6 +53,10 @@ def prune(
     ----------
     x_val : (n, d) codes of the validation part
     y_val : (n,) 0 or 1
+    tune : trains the weights that are left, on the training part; then networks are first tried
+        with as few inputs as the trial tolerances allow, and keep to those if after tuning they are
+        as good as `settings` ask. A network that grew up with an input has not learnt to do
+        without it.
 
     Returns
     -------
@@ -61,6 +73,12 @@ def prune(
     accuracy, loss = _quality(stacked_logits(net.weights, net.biases, x), positive)
     floor = accuracy - settings.tolerance - 1e-9
     ceiling = loss + np.maximum(loss * settings.loss_tolerance, settings.loss_slack) + 1e-9
+    if tune is not None:
+        least = accuracy - settings.trial_tolerance
+        most = loss + settings.trial_slack
+        fewer = tune(remove_dead_paths(_prune_inputs(net, x, positive, least, most)))
+        accuracy, loss = _quality(stacked_logits(fewer.weights, fewer.biases, x), positive)
+        net = _where((accuracy >= floor) & (loss <= ceiling), fewer, net)
     net = remove_dead_paths(_prune_inputs(net, x, positive, floor, ceiling))
     while True:
         pruned = remove_dead_paths(_prune_round(net, x, positive, floor, ceiling))
@@ -194,6 +212,17 @@ def _quality(logit: Array, positive: NDArray[np.bool_]) -> tuple[Array, Array]:
     loss = np.logaddexp(0, np.where(positive, -logit, logit))
     accuracy = (right[:, positive].mean(axis=1) + right[:, ~positive].mean(axis=1)) / 2
     return accuracy, (loss[:, positive].mean(axis=1) + loss[:, ~positive].mean(axis=1)) / 2
+
+
+def _where(
+    chosen: NDArray[np.bool_], first: TrainedEnsemble, second: TrainedEnsemble
+) -> TrainedEnsemble:
+    """The chosen members of one ensemble, the others of another."""
+    pairs = zip(first.weights, second.weights, strict=True)
+    weights = [np.where(chosen[:, None, None], a, b) for a, b in pairs]
+    pairs = zip(first.biases, second.biases, strict=True)
+    biases = [np.where(chosen[:, None], a, b) for a, b in pairs]
+    return _with_weights(second, weights, biases)
 
 
 def _with_weights(net: TrainedEnsemble, weights: Layers, biases: Layers) -> TrainedEnsemble:
