@@ -238,6 +238,9 @@ class Evaluation(Section):
 
     attack_cells: Count = Field(200, description="test crops that are attacked")
     attack_members: Count = Field(16, description="networks of each density that are attacked")
+    attack_confidence: Annotated[float, Field(gt=0.5, lt=1)] = Field(
+        0.95, description="probability of the new class that a confident flip must reach, above 0.5"
+    )
     probes: Count = Field(200, description="failure probes of each kind")
     gate_false_alarms: Fraction = Field(
         0.005, description="share of real calibration crops that the gate may catch"

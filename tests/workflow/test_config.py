@@ -29,6 +29,7 @@ def test_shipped_configs_are_valid(name):
         ({"input": {"kind": "fields"}}, ["input.fields.path"]),
         ({"input": {"kind": "crops"}}, ["input.crops.path"]),
         ({"task": {"negative": "a", "positive": "a"}}, ["task", "same"]),
+        ({"evaluation": {"attack_confidence": 0.5}}, ["evaluation.attack_confidence", "0.5"]),
         ({"split": {"run_folds": [7]}}, ["run_folds", "7"]),
         ({"split": {"train": 0.9}}, ["split", "1.4"]),
     ],

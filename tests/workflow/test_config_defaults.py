@@ -1,10 +1,13 @@
 """The config's defaults are those of the stages' own settings."""
 
+import inspect
+
 import pytest
 
 from occamscope.classifiers.cnn import CNNSettings
 from occamscope.classifiers.rigl import RigLSettings
 from occamscope.config import Config
+from occamscope.evaluation.confidence import confidence_thresholds
 from occamscope.imaging.crop import CropSettings
 from occamscope.imaging.simulate import SimulationSettings
 from occamscope.imaging.split import SplitSettings
@@ -51,3 +54,8 @@ def test_the_frame_is_the_default_architecture():
 def test_law_settings_are_known_to_the_search():
     names = ("operators", "maxsize", "max_constant", "evaluations", "output_scale")
     SearchSpec(**{name: getattr(CONFIG.laws, name) for name in names})
+
+
+def test_the_confidence_of_flips_is_that_of_the_thresholds():
+    level = inspect.signature(confidence_thresholds).parameters["level"].default
+    assert CONFIG.evaluation.attack_confidence == level

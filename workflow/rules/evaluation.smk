@@ -50,6 +50,7 @@ rule attack:
         flips=f"{MODEL}/evaluation/flips.csv",
         codes=f"{MODEL}/evaluation/flips.safetensors",
         curves=f"{MODEL}/evaluation/attack_curves.csv",
+        grid=f"{MODEL}/evaluation/flip_grid.csv",
     log:
         f"{MODEL}/logs/attack.log",
     benchmark:
