@@ -28,6 +28,7 @@ with open_job(snakemake) as job:
         traversals=stacked(job.input.traversals),
         probes=stacked(job.input.failures),
         attacks=stacked(job.input.flips),
+        grid=stacked(job.input.grid),
         judged=stacked(job.input.domain),
         negative_class=job.params.task["negative"],
         warnings=tuple(warnings),

@@ -19,7 +19,8 @@ REQUIRED = [
     *("sparse_over_dense", "sparse_parameters", "law_over_black_box", "law_nodes"),
     *("hinge_against_mse", "selection_jaccard", "size_r2", "shape_r2", "size_area_range"),
     *("blank_class", "gate_caught", "flip_distance_law_over_dense"),
-    *("gate_false_alarms", "judge_new_class"),
+    *("gate_false_alarms", "judge_new_class", "judge_confident_class", "grid_beats_search"),
+    "confident_distance_law_over_dense",
 ]
 
 
@@ -74,10 +75,16 @@ def evidence():
             "label": cell % 2,
             "distance": np.repeat([1.5, 0.5, 1.0], 50) * (1 + cell / 1000),
             "reached": True,
+            "confident_distance": np.repeat([2.0, 1.0, 1.5], 50) * (1 + cell / 1000),
+            "confident_reached": True,
         }
     )
-    judged = pd.DataFrame({"model": ["law", "dense"], "kind": ["law", "dense"], "seed": 0})
-    judged = judged.assign(n_counted=50, judge_accuracy=0.98, new_class_share=[0.9, 0.4])
+    grid = pd.DataFrame({"flips": ["smallest", "confident"], "variables": 3, "n": 50})
+    grid = grid.assign(beaten_share=[0.0, 0.02], largest_excess=[0.0, 0.3])
+    kinds_judged = ["law", "sparse", "dense"]
+    judged = pd.DataFrame({"model": kinds_judged, "kind": kinds_judged, "seed": 0})
+    judged = judged.assign(n_counted=50, judge_accuracy=0.98, new_class_share=[0.9, 0.6, 0.4])
+    judged = judged.assign(confident_n_counted=40, confident_new_class_share=[0.95, 0.85, 0.7])
     return Evidence(
         accuracy=accuracy(),
         jaccard=pd.DataFrame({"density": [0.02, 0.02, 0.01], "jaccard": [1.0, 0.75, 0.2]}),
@@ -86,6 +93,7 @@ def evidence():
         traversals=traversals,
         probes=summarise_probes(kinds, scores, caught),
         attacks=attacks,
+        grid=grid,
         judged=judged,
         warnings=("split by single crops: neighbours may stand in both parts",),
     )
@@ -121,7 +129,10 @@ def test_table_has_the_agreed_columns_and_ids(claims):
         ("gate_caught", 0.99, "true"),
         ("gate_false_alarms", 0, "true"),
         ("flip_distance_law_over_dense", 2.0, "true"),
+        ("confident_distance_law_over_dense", 2 / 1.25, ""),
+        ("grid_beats_search", 0.02, "true"),
         ("judge_new_class", 0.9, ""),
+        ("judge_confident_class", 0.95, "true"),
     ],
 )
 def test_claims_follow_from_the_evidence(claims, claim, value, holds):
@@ -148,6 +159,40 @@ def test_notes_stand_in_the_statement(claims):
     assert "axis ratio along it 1.10" in claims.loc["size_area_range", "statement"]
     assert "e_sin2theta by z2" in claims.loc["shape_r2", "statement"]
     assert "interphase" in claims.loc["blank_class", "statement"]
+
+
+def test_flips_name_the_other_networks_and_the_judge(claims):
+    told = claims.loc["judge_confident_class", "statement"]
+    assert "sparse networks' flips 0.850; of the dense networks' flips 0.700" in told
+    assert "accuracy on reconstructions is 0.980;" in told
+    assert claims.loc["judge_confident_class", "n"] == 40
+    assert "networks' flips 0.400" in claims.loc["judge_new_class", "statement"]
+
+
+def test_a_poor_judge_is_called_one():
+    judged = evidence().judged.assign(judge_accuracy=0.953)
+    found = collect_claims(Evidence(judged=judged)).set_index("id")["statement"]
+    for claim in ("judge_new_class", "judge_confident_class"):
+        assert "is only 0.953, below 0.98" in found[claim]
+
+
+def test_the_grid_speaks_of_the_flips_it_beats_most(claims):
+    row = claims.loc["grid_beats_search"]
+    assert "confident flips, the search's at most 0.3 sd longer" in row["statement"]
+    assert row["low"] < 0.02 < row["high"]
+    beaten = evidence().grid.assign(beaten_share=[0.04, 0.02])
+    row = collect_claims(Evidence(grid=beaten)).set_index("id").loc["grid_beats_search"]
+    assert (row["value"], row["holds"]) == (0.04, "false")
+
+
+def test_laws_too_wide_for_a_grid_are_said_not_to_be_checked():
+    wide = pd.DataFrame({"flips": ["smallest", "confident"], "variables": 6, "n": 0})
+    wide = wide.assign(beaten_share="", largest_excess="")  # as read from a file
+    row = collect_claims(Evidence(grid=wide)).set_index("id").loc["grid_beats_search"]
+    assert "the law has 6" in row["statement"] and row["holds"] == "false"
+    both = pd.concat([wide, evidence().grid])
+    row = collect_claims(Evidence(grid=both)).set_index("id").loc["grid_beats_search"]
+    assert row["value"] == pytest.approx(0.02) and "left out" in row["statement"]
 
 
 def test_warnings_travel_into_the_table(claims):
@@ -182,12 +227,17 @@ def test_unreached_cells_count_as_far_away():
     attacks.loc[attacks["kind"] == "law", "reached"] = np.arange(50) < 20
     found = collect_claims(Evidence(attacks=attacks)).set_index("id")
     assert "could not be flipped" in found.loc["flip_distance_law_over_dense", "statement"]
+    assert found.loc["confident_distance_law_over_dense", "value"] == pytest.approx(1.6)
+    attacks = evidence().attacks.assign(confident_reached=lambda t: t["kind"] == "law")
+    found = collect_claims(Evidence(attacks=attacks)).set_index("id")
+    assert "could not be flipped" in found.loc["confident_distance_law_over_dense", "statement"]
 
 
 def two_runs():
     """The same evidence as two runs, whose latents have other names in the second."""
     one, tables = evidence(), {}
-    for name in ("accuracy", "fronts", "factors", "traversals", "probes", "attacks", "judged"):
+    for name in ("accuracy", "fronts", "factors", "traversals", "probes", "attacks", "grid",
+                 "judged"):  # fmt: skip
         table = getattr(one, name)
         second = table.assign(run="b")
         if "latent" in table:
@@ -222,7 +272,7 @@ def test_markdown_marks_what_holds_and_lists_what_failed(claims):
     assert line["shape_r2"].startswith("| ✗")
     assert line["judge_new_class"].startswith("| ·")
     assert "- `shape_r2`: 0.88 [0.8, 0.99], target >= 0.9" in page
-    assert "10 of 13 claims with a target hold." in page
+    assert "12 of 15 claims with a target hold." in page
     assert "- split by single crops" in page
 
 

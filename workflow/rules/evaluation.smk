@@ -258,6 +258,7 @@ rule collect_claims:
         front=models("laws/front.csv"),
         law=models("laws/law.json"),
         flips=models("evaluation/flips.csv"),
+        grid=models("evaluation/flip_grid.csv"),
         domain=models("evaluation/domain_appropriateness.csv"),
         failures=models("evaluation/failure_modes.csv"),
         gate=models("evaluation/gate_real_crops.csv"),

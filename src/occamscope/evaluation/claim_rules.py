@@ -13,6 +13,7 @@ from occamscope.evaluation.accuracy import wilson_interval
 from occamscope.evaluation.evidence import Evidence, MissingEvidenceError
 
 MAX_PARAMETER_SHARE = 0.02
+LEAST_JUDGE_ACCURACY = 0.98
 GATED = ("blank", "constant", "noise")
 NO_COUNTERPART = "no counterpart in the paper"
 
@@ -240,44 +241,52 @@ def gate_false_alarms(evidence: Evidence) -> dict:
     return _caught(evidence, "real")
 
 
-def flip_distance_law_over_dense(evidence: Evidence) -> dict:
-    """Median flip of the law over that of the dense networks, bootstrapped over cells and seeds."""
-    law, dense = _distances(evidence, "law"), _distances(evidence, "dense")
-    cells = law.columns.intersection(dense.columns)
-    if cells.empty:
-        raise MissingEvidenceError("law and dense networks were not attacked on the same cells")
-    a, b = law[cells].to_numpy(), dense[cells].to_numpy()
-    middle = (_median_of_medians(a), _median_of_medians(b))
-    if not np.isfinite(middle).all():
-        raise MissingEvidenceError(
-            "half of the cells could not be flipped, so the medians are not finite"
-        )
-    rng = np.random.default_rng(evidence.seed)
-    ratios = []
-    for _ in range(1000):
-        column = rng.integers(len(cells), size=len(cells))
-        drawn = [x[rng.integers(len(x), size=len(x))][:, column] for x in (a, b)]
-        ratios.append(_median_of_medians(drawn[0]) / _median_of_medians(drawn[1]))
-    low, high = np.quantile(ratios, [0.025, 0.975], method="nearest")
-    return {
-        "value": middle[0] / middle[1],
-        "low": float(low),
-        "high": float(high),
-        "interval": f"95 % bootstrap over cells and {len(b)} dense networks",
-        "n": len(cells),
-        "split": "test",
-        "note": f"medians {middle[0]:.2f} and {middle[1]:.2f} sd",
-    }
+def flip_ratio(prefix: str = "") -> Callable[[Evidence], dict]:
+    """Rule: median flip of the law over that of the dense networks.
+
+    The bootstrap draws the same cells for both, and networks. `prefix` of the columns: "" for the
+    smallest flips, "confident_".
+    """
+
+    def rule(evidence: Evidence) -> dict:
+        law, dense = (_distances(evidence, kind, prefix) for kind in ("law", "dense"))
+        cells = law.columns.intersection(dense.columns)
+        if cells.empty:
+            raise MissingEvidenceError("law and dense networks were not attacked on the same cells")
+        a, b = law[cells].to_numpy(), dense[cells].to_numpy()
+        middle = (_median_of_medians(a), _median_of_medians(b))
+        if not np.isfinite(middle).all():
+            raise MissingEvidenceError(
+                "half of the cells could not be flipped, so the medians are not finite"
+            )
+        rng = np.random.default_rng(evidence.seed)
+        ratios = []
+        for _ in range(1000):
+            column = rng.integers(len(cells), size=len(cells))
+            drawn = [x[rng.integers(len(x), size=len(x))][:, column] for x in (a, b)]
+            ratios.append(_median_of_medians(drawn[0]) / _median_of_medians(drawn[1]))
+        low, high = np.quantile(ratios, [0.025, 0.975], method="nearest")
+        return {
+            "value": middle[0] / middle[1],
+            "low": float(low),
+            "high": float(high),
+            "interval": f"95 % bootstrap over cells and {len(b)} dense networks",
+            "n": len(cells),
+            "split": "test",
+            "note": f"medians {middle[0]:.2f} and {middle[1]:.2f} sd",
+        }
+
+    return rule
 
 
-def _distances(evidence: Evidence, kind: str) -> pd.DataFrame:
+def _distances(evidence: Evidence, kind: str, prefix: str) -> pd.DataFrame:
     """Flip distances, (networks, cells); a cell that was not flipped counts as infinitely far.
 
     Every cell keeps its distances in the order of the table: over folds each network has other
     cells, so the k-th networks of all folds share a row.
     """
     rows = _rows(evidence.attacks, "attacks", kind=kind)
-    distance = rows["distance"].where(rows["reached"].astype(bool), np.inf)
+    distance = rows[f"{prefix}distance"].where(rows[f"{prefix}reached"].astype(bool), np.inf)
     rows = rows.assign(distance=distance, network=rows.groupby("crop_id").cumcount())
     return rows.pivot(index="network", columns="crop_id", values="distance").dropna(axis=1)
 
@@ -287,12 +296,40 @@ def _median_of_medians(distance: np.ndarray) -> float:
     return float(np.median(np.quantile(distance, 0.5, axis=1, method="lower")))
 
 
-def judge_new_class(evidence: Evidence) -> dict:
-    judged = _rows(evidence.judged, "judged flips")
-    rows = _rows(judged, "judged flips", kind="law")
-    dense = judged[judged["kind"] == "dense"]
-    note = f"the judge's own accuracy on reconstructions is {rows['judge_accuracy'].mean():.3f}"
-    if (dense["n_counted"] > 0).any():
-        share = _pooled(dense, "new_class_share", "n_counted")["value"]
-        note += f"; of the dense networks' flips {share:.3f}"
-    return _pooled(rows, "new_class_share", "n_counted") | {"note": note}
+def grid_beats_search(evidence: Evidence) -> dict:
+    """Share of cells with a shorter flip on the grid, for the kind of flips with most of them."""
+    rows = _rows(evidence.grid, "flips on a grid")
+    checked = rows[rows["n"] > 0]
+    if checked.empty:
+        counts = " or ".join(dict.fromkeys(rows["variables"].astype(str)))
+        raise MissingEvidenceError(f"a grid takes 1 to 4 variables, the law has {counts}")
+    # The cells of a law without a grid are empty, which makes the column one of text.
+    checked = checked.astype({"beaten_share": float, "largest_excess": float})
+    found = {str(name): _pooled(own, "beaten_share", "n") for name, own in checked.groupby("flips")}
+    worst = max(found, key=lambda name: found[name]["value"])
+    excess = checked.loc[checked["flips"] == worst, "largest_excess"].max()
+    note = f"{worst} flips, the search's at most {excess:.2g} sd longer"
+    if len(checked) < len(rows):
+        note += "; laws of too many variables for a grid are left out"
+    return found[worst] | {"note": note}
+
+
+def judge_new_class(prefix: str = "") -> Callable[[Evidence], dict]:
+    """Rule: share of the law's flips that the judge calls the new class; `prefix` of columns."""
+
+    def rule(evidence: Evidence) -> dict:
+        judged = _rows(evidence.judged, "judged flips")
+        rows = _rows(judged, "judged flips", kind="law")
+        accuracy = rows["judge_accuracy"].min()
+        worth = f"{accuracy:.3f}"
+        if accuracy < LEAST_JUDGE_ACCURACY:
+            worth = f"only {worth}, below {LEAST_JUDGE_ACCURACY:g}"
+        note = f"the judge's own accuracy on reconstructions is {worth}"
+        share, n = f"{prefix}new_class_share", f"{prefix}n_counted"
+        for kind in ("sparse", "dense"):
+            other = judged[judged["kind"] == kind]
+            if (other[n] > 0).any():
+                note += f"; of the {kind} networks' flips {_pooled(other, share, n)['value']:.3f}"
+        return _pooled(rows, share, n) | {"note": note}
+
+    return rule

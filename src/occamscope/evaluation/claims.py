@@ -172,7 +172,24 @@ ENTRIES = (
         "dense networks are overly sensitive; no number is known to us",
         "median smallest L2 flip of the law over that of the dense networks",
         ">= 1",
-        rules.flip_distance_law_over_dense,
+        rules.flip_ratio(),
+    ),
+    _Entry(
+        "confident_distance_law_over_dense",
+        "The step after which the law is sure of the new class, against that of the dense network",
+        rules.NO_COUNTERPART,
+        "median confident L2 flip of the law over that of the dense networks",
+        "",
+        rules.flip_ratio("confident_"),
+    ),
+    _Entry(
+        "grid_beats_search",
+        "The law's smallest flips are found: an exhaustive grid finds no shorter ones",
+        rules.NO_COUNTERPART,
+        "share of cells in which the grid over the law's variables finds a shorter step than the "
+        "search, the larger of smallest and confident flips",
+        "<= 0.02",
+        rules.grid_beats_search,
     ),
     _Entry(
         "judge_new_class",
@@ -180,7 +197,15 @@ ENTRIES = (
         rules.NO_COUNTERPART,
         "share of counted flips that the judge calls the new class",
         "",
-        rules.judge_new_class,
+        rules.judge_new_class(),
+    ),
+    _Entry(
+        "judge_confident_class",
+        "Confident flips of the law, decoded, look like the new class to an independent judge",
+        rules.NO_COUNTERPART,
+        "share of counted confident flips that the judge calls the new class",
+        ">= 0.9",
+        rules.judge_new_class("confident_"),
     ),
 )
 

@@ -71,9 +71,13 @@ class Evidence:
     law : str
         Name of the chosen law in the column ``model`` of `probes`.
     attacks : DataFrame
-        ``model, kind, seed, crop_id, label, distance, reached``.
+        ``model, kind, seed, crop_id, label, distance, reached, confident_distance,
+        confident_reached``.
+    grid : DataFrame
+        From `compare_with_grid` for the law's flips, with ``flips`` ("smallest", "confident")
+        and ``variables``; ``n`` is 0 where the law has too many variables.
     judged : DataFrame
-        Summaries of `judge_flips` with ``model, kind, seed``.
+        From `summarise_flips` with ``model, kind, seed``.
     negative_class : str
         Name of the negative class in statements.
     warnings : tuple of str
@@ -92,6 +96,7 @@ class Evidence:
     probes: pd.DataFrame | None = None
     law: str = "law"
     attacks: pd.DataFrame | None = None
+    grid: pd.DataFrame | None = None
     judged: pd.DataFrame | None = None
     negative_class: str = "interphase"
     warnings: tuple[str, ...] = field(default=())
