@@ -1,4 +1,4 @@
-"""Draw the logic streams of a sparse network."""
+"""Draw the logic streams of a sparse network and how each answers to its latents."""
 
 from occamscope.figures.streams import draw_streams
 from occamscope.job import open_job
@@ -11,5 +11,7 @@ with open_job(snakemake) as job:
         read_table(job.input.edges),
         read_table(job.input.paths),
         read_table(job.input.names),
+        read_table(job.input.responses),
+        class_names=(job.params.task["negative"], job.params.task["positive"]),
     )
     write_figure(job.output.png, job.output.svg, job.output.data, shown.figure, shown.data)

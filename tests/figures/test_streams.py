@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 from matplotlib.patches import PathPatch
 
+from occamscope.figures.stream_responses import pick_panels
 from occamscope.figures.streams import draw_streams, line_widths, path_label, sum_streams
 
 LATENTS = ("z29", "z17", "z21", "z3")
@@ -118,3 +119,64 @@ def test_streams_sum_their_paths():
 
 def test_a_path_is_written_with_its_latent_and_units():
     assert path_label("z29 > h1.3 > h2.0 > output") == "z29 → 3 → 0"
+
+
+def responses(listens):
+    """Straight curves: the k-th stream and latent rises by k + 1 over -3 to 3."""
+    panels = [(stream, latent) for stream, latents in listens.items() for latent in latents]
+    values = np.linspace(-3, 3, 7)
+    return pd.concat(
+        [
+            pd.DataFrame({"stream": stream, "class": name, "latent": latent, "value": values})
+            .assign(with_bias=(k + 1) * values / 6 + shift)
+            for k, (stream, latent) in enumerate(panels)
+            for name, shift in (("negative", 0.0), ("positive", 0.1))
+        ],
+        ignore_index=True,
+    )  # fmt: skip
+
+
+def test_responses_stand_below_the_network(fake, sound):
+    nodes, edges, paths = network(3, 5, 4, 0.6)
+    first, second = paths["stream"].unique()[:2]
+    table = responses({first: LATENTS[:2], second: LATENTS[:1]})
+    shown = sound(lambda: draw_streams(nodes, edges, paths, fake.names, table, ("round", "long")))
+    drawn = shown.data[shown.data["element"] == "response"]
+    assert drawn["with_bias"].tolist() == table["with_bias"].tolist()
+    axes = shown.figure.axes[3:]
+    assert len(axes) == 3
+    for panel in axes:
+        latent = panel.get_xlabel().split(":")[0]
+        stream = panel.get_title("left").removeprefix("stream ")
+        own = table[(table["stream"] == stream) & (table["latent"] == latent)]
+        curves = {line.get_linestyle(): line.get_ydata() for line in panel.lines[1:]}
+        assert curves["-"].tolist() == own.loc[own["class"] == "positive", "with_bias"].tolist()
+        assert curves["--"].tolist() == own.loc[own["class"] == "negative", "with_bias"].tolist()
+    words = [t.get_text() for legend in shown.figure.legends for t in legend.get_texts()]
+    assert {"round", "long"} <= set(words)
+    assert len({panel.get_ylim() for panel in axes}) == 1
+
+
+def test_the_steepest_responses_are_drawn_in_the_order_of_the_streams(neat):
+    groups = [f"group {k}" for k in (1, 2, 3)]
+    table = responses(dict.fromkeys(groups, LATENTS))
+    panels = pick_panels(table, groups[::-1], most=6)
+    kept = {("group 3", z) for z in LATENTS} | {("group 2", z) for z in ("z21", "z3")}
+    assert set(panels) == kept and [p[0] for p in panels] == ["group 3"] * 4 + ["group 2"] * 2
+    assert panels[0] == ("group 3", "z3")  # the steepest
+    shown = neat(lambda: draw_streams(*bundled(3), responses=table))
+    assert len(shown.figure.axes) == 3 + 10
+    assert any("flattest 2 are left out" in text.get_text() for text in shown.figure.texts)
+
+
+def test_long_names_of_streams_are_cut(neat):
+    streams = ["+".join(f"z{k}" for k in range(first, 32)) for first in (8, 9, 10, 11)]
+    table = responses(dict.fromkeys(streams, LATENTS[:2]))
+    shown = neat(lambda: draw_streams(*bundled(1), responses=table))
+    assert "stream z11+z12+z13+z1…" in {axes.get_title("left") for axes in shown.figure.axes}
+
+
+def test_a_network_whose_streams_hear_no_used_latent_has_no_curves(neat):
+    empty = responses({"z29": ["z29"]}).head(0).astype(str)  # as read from a file
+    shown = neat(lambda: draw_streams(*network(2, 3, 2, 0.9), responses=empty))
+    assert "response" not in set(shown.data["element"])

@@ -123,6 +123,7 @@ rule trace_streams:
         nodes=f"{MODEL}/networks/streams_nodes.csv",
         edges=f"{MODEL}/networks/streams_edges.csv",
         streams=f"{MODEL}/networks/streams.csv",
+        responses=f"{MODEL}/networks/stream_responses.csv",
         paths=report(
             f"{MODEL}/networks/streams_paths.csv",
             caption="../report/streams.rst",

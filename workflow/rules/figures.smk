@@ -205,6 +205,7 @@ rule figure_streams:
         nodes=f"{MODEL}/networks/streams_nodes.csv",
         edges=f"{MODEL}/networks/streams_edges.csv",
         paths=f"{MODEL}/networks/streams_paths.csv",
+        responses=f"{MODEL}/networks/stream_responses.csv",
         names=f"{MODEL}/representation/names.csv",
     output:
         png=report(
@@ -226,6 +227,7 @@ rule figure_streams:
         mem_mb=2000,
         runtime=30,
     params:
+        task=settings("task"),
         code=code("figure_streams"),
         environment=ENVIRONMENT_DIGEST,
     message:

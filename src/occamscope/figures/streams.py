@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -15,6 +15,7 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from occamscope.figures.layers import heights, order_layers
+from occamscope.figures.stream_responses import draw_responses, panels_mm, pick_panels
 from occamscope.figures.style import (
     BLUE,
     DOUBLE_MM,
@@ -44,8 +45,10 @@ def draw_streams(
     edges: pd.DataFrame,
     paths: pd.DataFrame,
     names: pd.DataFrame | Mapping[str, str] | None = None,
+    responses: pd.DataFrame | None = None,
+    class_names: Sequence[str] = ("negative", "positive"),
 ) -> FigureResult:
-    """Draw what survives of a sparse network and the share of each path in the decision.
+    """Draw what survives of a sparse network, the share of each path and how streams respond.
 
     Parameters
     ----------
@@ -56,12 +59,15 @@ def draw_streams(
         paths of one stream enter through units that listen to the same latents. With a column
         `paths`, each row is a bundle of so many through a group of units ("z3 > group.1 > output")
     names : latent, name
+    responses : stream, class ("negative", "positive"), latent, value, with_bias (part of the
+        logit); those of most change are drawn
+    class_names : of the negative and the positive class
 
     Returns
     -------
     FigureResult
-        Data: nodes, edges, streams and paths drawn, told apart by `element`, with x (layer) and
-        y of the nodes, width_pt of the edges, and the rank of streams and paths.
+        Data: nodes, edges, streams, paths and responses drawn, told apart by `element`, with x
+        (layer) and y of the nodes, width_pt of the edges, and the rank of streams and paths.
     """
     layers = dict(zip(nodes["node"].astype(str), nodes["layer"].astype(int), strict=True))
     edges = edges.assign(width_pt=line_widths(edges, layers))
@@ -71,7 +77,10 @@ def draw_streams(
     rows = [min(len(t), most + 1) for t, most in ((streams, MOST_STREAMS), (ranked, MOST_PATHS))]
     bars_mm = sum(4.3 * max(n, 2) for n in rows) + (13 if rows[0] else 0)
     tall = max(6.2 * max(len(units) for units in order), bars_mm, 32.0)
-    figure, top = open_sheet(DOUBLE_MM, tall + 18, _title(nodes, ranked, streams))
+    responses = pd.DataFrame() if responses is None else responses
+    panels = pick_panels(responses, _stream_order(paths)) if len(responses) else []
+    body = tall + 18 + panels_mm(len(panels))
+    figure, top = open_sheet(DOUBLE_MM, body, _title(nodes, ranked, streams))
     network = axes_at(figure, NAME_MM, top + 4, NETWORK_MM, tall)
     _draw_network(network, nodes, edges, y, names)
     _write_layers(figure, len(order), top, "paths" in paths)
@@ -89,6 +98,11 @@ def draw_streams(
     )
     nodes = nodes.assign(x=nodes["layer"], y=[y[str(n)] for n in nodes["node"]])
     parts = {"node": nodes, "edge": edges, "stream": streams, "path": ranked}
+    if panels:
+        draw_responses(figure, top + tall + 19, responses, panels, names, class_names)
+        pairs = zip(responses["stream"], responses["latent"], strict=True)
+        drawn = [panel in panels for panel in pairs]
+        parts["response"] = responses[drawn]
     tables = [part.assign(element=name) for name, part in parts.items() if len(part)]
     return FigureResult(figure, pd.concat(tables, ignore_index=True))
 
@@ -106,6 +120,14 @@ def sum_streams(paths: pd.DataFrame) -> pd.DataFrame:
     groups = paths.groupby("stream", sort=False)["share"]
     table = groups.agg(share="sum", paths="size").reset_index()
     return rank_paths(table)
+
+
+def _stream_order(paths: pd.DataFrame) -> list[str]:
+    """Streams by falling share; none where paths are not told apart by streams."""
+    if "stream" not in paths:
+        return []
+    shares = paths.groupby("stream", sort=False)["share"].sum()
+    return list(shares.sort_values(ascending=False, kind="stable").index)
 
 
 def line_widths(edges: pd.DataFrame, layers: Mapping[str, int]) -> NDArray[np.float64]:
