@@ -1,4 +1,4 @@
-"""Draw cells before and after the smallest flip of a dense network, a sparse network and the law."""
+"""Draw cells before and after the smallest and the confident flips of two networks and the law."""
 
 import numpy as np
 import pandas as pd
@@ -26,10 +26,16 @@ with open_job(snakemake) as job:
         judged[judged["model"] == kind].set_index("crop_id").loc[ids].assign(kind=kind)
         for kind in KINDS
     ]
+    after, confident = (
+        np.stack([decode_codes(model, arrays[kind + flip][chosen]) for kind in KINDS])
+        for flip in ("", " confident")
+    )
     shown = draw_flips(
         decode_codes(model, arrays["codes"][chosen]),
-        np.stack([decode_codes(model, arrays[kind][chosen]) for kind in KINDS]),
+        after,
         pd.concat(tables).reset_index(),
         class_names=(job.params.task["negative"], job.params.task["positive"]),
+        confident=confident,
+        level=job.params.confidence,
     )
     write_figure(job.output.png, job.output.svg, job.output.data, shown.figure, shown.data)

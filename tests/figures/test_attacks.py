@@ -69,6 +69,53 @@ def test_distances_carry_the_judges_mark(flips):
     assert words.count("1.00 ✓") == 4 and words.count("1.00 ✗") == 2
 
 
+@pytest.fixture
+def confident(fake, flips):
+    """Flips thrice as far, of which the law has none for the first crop."""
+    table = flips[2].assign(
+        confident_distance=3 * flips[2]["distance"],
+        confident_reached=np.arange(18) != 12,
+        confident_counted=np.arange(18) != 13,
+        confident_new_class=np.arange(18) >= 6,
+    )
+    codes, _ = fake.cells(6)
+    images = [fake.ellipses(codes + step * np.eye(32)[29]) for step in (0.9, 1.8, 3.0)]
+    return table, np.array(images)
+
+
+def test_confident_flips_stand_below_the_smallest(flips, confident, sound):
+    (before, after, _), (table, sure) = flips, confident
+    shown = sound(lambda: draw_flips(before, after, table, CLASSES, sure, 0.9))
+    images = [axes.images[0].get_array() for axes in shown.figure.axes if axes.images]
+    assert len(images) == 6 * (1 + 3 * 3)
+    for crop, column in enumerate(shown.data["column"].iloc[:6]):
+        assert np.allclose(images[6 + 18 + column], after[1, crop])
+        assert np.allclose(images[6 + 18 + 12 + column], sure[1, crop])
+    change = np.abs(sure[1, 1] - before[1]).mean()
+    assert shown.data["confident_mean_abs_difference"].iloc[7] == pytest.approx(change)
+    words = [text.get_text() for text in shown.figure.texts]
+    assert words.count("0.90 ✗") == 6  # all of the dense network's confident flips
+    assert words.count("1.80 ✓") == 6
+    assert words.count("3.00 ✓") == 4 and words.count("3.00 ?") == 1
+    assert words.count("no flip") == 2
+    assert any("probability of 0.9." in word.replace("\n", " ") for word in words)
+    assert "law 1.00, 3.00" in shown.figure.get_suptitle().replace("\n", " ")
+
+
+def test_one_crop_with_its_confident_flips_is_drawn(flips, confident, neat):
+    (before, after, _), (table, sure) = flips, confident
+    columns = ["kind", "distance", "label", "confident_distance"]
+    one = table[table["crop"] == 1][columns]
+    neat(lambda: draw_flips(before[1:2], after[:, 1:2], one, CLASSES, sure[:, 1:2]))
+
+
+def test_medians_count_cells_without_a_flip_as_far_away(flips, confident):
+    (before, after, _), (table, sure) = flips, confident
+    never = table.assign(confident_reached=np.arange(18) >= 14)
+    title = draw_flips(before, after, never, CLASSES, sure).figure.get_suptitle()
+    assert "dense 0.30, none" in title and "law 1.00, 3.00" in title.replace("\n", " ")
+
+
 def test_one_crop_one_model_without_a_judge_is_drawn(flips, neat):
     before, after, table = flips
     bare = table.head(1)[["kind", "distance", "label"]].rename(columns={"kind": "model"})

@@ -333,6 +333,7 @@ rule figure_flips:
         runtime=30,
     params:
         task=settings("task"),
+        confidence=CONFIG.evaluation.attack_confidence,
         code=code("figure_flips"),
         environment=ENVIRONMENT_DIGEST,
     message:

@@ -40,8 +40,12 @@ def draw_flips(
     after: NDArray[np.floating],
     table: pd.DataFrame,
     class_names: Sequence[str] = ("negative", "positive"),
+    confident: NDArray[np.floating] | None = None,
+    level: float = 0.95,
 ) -> FigureResult:
     """Draw decoded nuclei before and after the smallest flip of each model, and the difference.
+
+    And after its confident flip, where that is given.
 
     Parameters
     ----------
@@ -52,11 +56,15 @@ def draw_flips(
         an independent judge calls the flipped nucleus the other class, counted: whether the
         judge and the model were right before]
     class_names : of label 0 and label 1
+    confident : float (m, k, H, W), after flips of which the model is sure; `table` then has
+        confident_distance[, confident_reached, confident_new_class, confident_counted]
+    level : probability of the new class that those reach
 
     Returns
     -------
     FigureResult
-        Data: `table` with column (place in the figure) and mean_abs_difference of the images.
+        Data: `table` with column (place in the figure), mean_abs_difference of the images and,
+        with `confident`, confident_mean_abs_difference.
     """
     after = np.asarray(after, float)
     models, crops = after.shape[:2]
@@ -72,8 +80,13 @@ def draw_flips(
         column=np.tile(column, models),
         mean_abs_difference=np.abs(difference).mean((2, 3)).ravel(),
     )
-    sheet = _FlipSheet(data, before[:, order], after[:, order], difference[:, order], class_names)
-    return FigureResult(sheet.draw(), data)
+    if confident is not None:
+        confident = np.asarray(confident, float)
+        change = np.abs(confident - before).mean((2, 3)).ravel()
+        data = data.assign(confident_mean_abs_difference=change)
+        confident = confident[:, order]
+    images = before[:, order], after[:, order], difference[:, order], confident
+    return FigureResult(_FlipSheet(data, *images, class_names, level).draw(), data)
 
 
 @styled
@@ -121,7 +134,7 @@ def draw_attack_curves(curves: pd.DataFrame, flips: pd.DataFrame) -> FigureResul
 
 
 class _FlipSheet:
-    """The grid of nuclei: before once (or for each model), then after and difference."""
+    """The grid of nuclei: before once (or for each model), then after, difference, confident."""
 
     def __init__(
         self,
@@ -129,10 +142,12 @@ class _FlipSheet:
         before: NDArray,
         after: NDArray,
         difference: NDArray,
+        confident: NDArray | None,
         class_names: Sequence[str],
+        level: float,
     ) -> None:
         self.data, self.before, self.after, self.difference = data, before, after, difference
-        self.class_names = class_names
+        self.confident, self.class_names, self.level = confident, class_names, level
         self.models, self.crops = after.shape[:2]
         self.labels = data[data.index < self.crops].sort_values("column")["label"].to_numpy()
         self.shared = bool((before == before[:1]).all())
@@ -142,11 +157,12 @@ class _FlipSheet:
 
     def draw(self) -> Figure:
         """Draw everything and return the figure."""
-        rows = 2 * self.models + (1 if self.shared else self.models)
-        body = 6 + rows * self.cell + self.models * (NOTE_MM + 1.5) + 2
+        sure = self.confident is not None
+        rows = (2 + sure) * self.models + (1 if self.shared else self.models)
+        body = 6 + rows * self.cell + self.models * ((1 + sure) * NOTE_MM + 1.5) + 2
         width = max(LABEL_MM + self.crops * self.cell + GROUP_MM + BAR_MM, 85.0)
         note = textwrap.wrap(self._note(), int(width / 1.2))
-        figure, top = open_sheet(width, body + 2.8 * len(note), _flip_title(self.data))
+        figure, top = open_sheet(width, body + 2.8 * len(note), _flip_title(self.data, sure))
         self._write_classes(figure, top)
         at = top + 5
         if self.shared:
@@ -181,12 +197,23 @@ class _FlipSheet:
         word = look_of(str(rows["kind"].iloc[0])).label
         if not self.shared:
             top = self._draw_row(figure, top, "before", self.before[place])
-        top = self._draw_row(figure, top, f"{word}\nflipped", self.after[place])
+        flip = "flipped" if self.confident is None else "smallest flip"
+        top = self._draw_row(figure, top, f"{word}\n{flip}", self.after[place])
         top = self._draw_row(figure, top, "difference", self.difference[place], signed=True)
+        top = self._write_distances(figure, top, rows, "")
+        if self.confident is None:
+            return top
+        top = self._draw_row(figure, top, f"{word}\nconfident flip", self.confident[place])
+        return self._write_distances(figure, top, rows, "confident_")
+
+    def _write_distances(
+        self, figure: Figure, top: float, rows: pd.DataFrame, prefix: str
+    ) -> float:
+        """Write distances with the judge's marks; `prefix` of their columns."""
         text_at(figure, LABEL_MM - 1.5, top + 0.3, "distance", ha="right", fontsize=6)
         for column, (_, row) in enumerate(rows.iterrows()):
             middle = self._left(column) + self.cell / 2
-            text_at(figure, middle, top + 0.3, _verdict(row), ha="center", fontsize=6)
+            text_at(figure, middle, top + 0.3, _verdict(row, prefix), ha="center", fontsize=6)
         return top + NOTE_MM
 
     def _write_classes(self, figure: Figure, top: float) -> None:
@@ -215,34 +242,54 @@ class _FlipSheet:
         bar.set_label("difference (1 = nucleus)")
 
     def _note(self) -> str:
-        """Explain the marks beside the distances, if there are any."""
-        if "new_class" not in self.data:
-            return "Distance in prior sd."
-        return (
-            "Distance in prior sd; ✓: an independent judge calls the flipped nucleus the other "
-            "class, ✗: it does not, ?: judge or model was wrong before the flip."
-        )
+        """Explain the distances and the marks beside them."""
+        note = "Distance in prior sd"
+        if "new_class" in self.data:
+            note += (
+                "; ✓: an independent judge calls the flipped nucleus the other class, ✗: it does "
+                "not, ?: judge or model was wrong before the flip"
+            )
+        if self.confident is not None:
+            note += (
+                f". A flip is confident where the model, calibrated on held-out cells, gives the "
+                f"new class a probability of {self.level:g}"
+            )
+        return note + "."
 
 
-def _verdict(row: pd.Series) -> str:
+def _verdict(row: pd.Series, prefix: str) -> str:
     """Distance of a flip with the judge's mark."""
-    if "reached" in row and not bool(row["reached"]) or not np.isfinite(row["distance"]):
+    distance, new_class = row[f"{prefix}distance"], row.get(f"{prefix}new_class")
+    if not row.get(f"{prefix}reached", True) or not np.isfinite(distance):
         return "no flip"
     mark = ""
-    if "new_class" in row and pd.notna(row["new_class"]):
-        mark = " ✓" if bool(row["new_class"]) else " ✗"
-        if "counted" in row and not bool(row["counted"]):
+    if new_class is not None and pd.notna(new_class):
+        mark = " ✓" if new_class else " ✗"
+        if not row.get(f"{prefix}counted", True):
             mark = " ?"
-    return f"{row['distance']:.2f}{mark}"
+    return f"{distance:.2f}{mark}"
 
 
-def _flip_title(data: pd.DataFrame) -> str:
+def _flip_title(data: pd.DataFrame, sure: bool) -> str:
     """Compare the median distances of the flips that are shown."""
     words = []
     for kind, own in data.groupby("kind", sort=False):
-        distance = own["distance"].where(np.isfinite(own["distance"])).median()
-        words.append(f"{look_of(str(kind)).label} {distance:.2f}")
-    return f"Smallest steps that flip the class, median of these crops: {', '.join(words)} prior sd"
+        medians = [_median(own, prefix) for prefix in ("", "confident_")[: 1 + sure]]
+        words.append(f"{look_of(str(kind)).label} {', '.join(medians)}")
+    if sure:
+        what = "Median steps of these crops that flip the class, and make the model sure of it"
+        return f"{what}: {'; '.join(words)} prior sd"
+    what = "Smallest steps that flip the class, median of these crops"
+    return f"{what}: {', '.join(words)} prior sd"
+
+
+def _median(flips: pd.DataFrame, prefix: str) -> str:
+    """Median distance, where cells that were not flipped are farther than all others."""
+    distance = flips[f"{prefix}distance"].fillna(np.inf)
+    if f"{prefix}reached" in flips:
+        distance = distance.where(flips[f"{prefix}reached"].astype(bool), np.inf)
+    median = distance.median()
+    return f"{median:.2f}" if np.isfinite(median) else "none"
 
 
 def _summarise(curves: pd.DataFrame) -> pd.DataFrame:
