@@ -11,7 +11,8 @@ MODEL = "results/tiny/base/fold-0/vae-0"
 CLAIMS = {
     "sparse_over_dense", "sparse_parameters", "law_over_black_box", "law_nodes",
     "hinge_against_mse", "selection_jaccard", "size_r2", "shape_r2", "size_area_range",
-    "blank_class", "gate_caught", "flip_distance_law_over_dense",
+    "blank_class", "gate_caught", "flip_distance_law_over_dense", "grid_beats_search",
+    "confident_distance_law_over_dense", "judge_new_class", "judge_confident_class",
 }  # fmt: skip
 COLUMNS = ["id", "statement", "paper", "metric", "split", "value", "low", "high", "interval", "n",
            "target", "holds"]  # fmt: skip
@@ -39,6 +40,39 @@ def test_every_output_has_a_sidecar_and_stands_in_the_provenance(tiny_run):
     assert len(outputs) > 30
     missing = [p for p in outputs if not p.with_name(p.name + ".meta.json").exists()]
     assert missing == []
+
+
+def test_confident_flips_go_through_all_tables(tiny_run):
+    folder = tiny_run.root / MODEL / "evaluation"
+    flips = pd.read_csv(folder / "flips.csv")
+    both = flips[flips["reached"] & flips["confident_reached"]]
+    # The search for the two is the same, so that a shorter confident one is a hair at most.
+    assert len(both) and (both["confident_distance"] > 0.999 * both["distance"]).all()
+    assert (flips["upper"] >= 0).all() and (flips["lower"] <= 0).all()
+    grid = pd.read_csv(folder / "flip_grid.csv")
+    assert grid["flips"].tolist() == ["smallest", "confident"]
+    domain = pd.read_csv(folder / "domain_appropriateness.csv").set_index("model")
+    assert len(domain) == 6
+    law = flips[flips["kind"] == "law"]
+    assert domain.loc["law", "confident_n_reached"] == law["confident_reached"].sum()
+    assert domain.loc["law", "confident_distance_median"] == pytest.approx(
+        law["confident_distance"].median()
+    )
+    judged = pd.read_csv(folder / "judged_flips.csv").set_index("model")
+    counted = judged.loc["dense"].query("confident_counted")
+    assert len(counted) == domain.loc["dense", "confident_n_counted"]
+    assert counted["confident_new_class"].mean() == pytest.approx(
+        domain.loc["dense", "confident_new_class_share"], nan_ok=True
+    )
+
+
+def test_streams_answer_to_active_latents(tiny_run):
+    folder = tiny_run.root / MODEL
+    responses = pd.read_csv(folder / "networks/stream_responses.csv")
+    streams = pd.read_csv(folder / "networks/streams.csv")
+    assert set(responses["stream"]) <= set(streams["stream"])
+    names = pd.read_csv(folder / "representation/names.csv").set_index("latent")["name"]
+    assert (names[responses["latent"].unique()] != "inactive").all()
 
 
 def test_no_checkpoint_is_left_after_success(tiny_run):
@@ -126,6 +160,11 @@ CONFIG_EDITS = {
         {"evaluation": {"attack_cells": 13}},
         {"attack"},
         {"search_laws", "train_networks", "failure_modes"},
+    ),
+    "another confidence of flips attacks and draws again": (
+        {"evaluation": {"attack_confidence": 0.9}},
+        {"attack", "judge_flips", "figure_flips", "collect_claims"},
+        {"search_laws", "train_networks", "failure_modes", "measure_accuracy"},
     ),
     "more steps of the VAE keep the black box": (
         {"representation": {"steps": 401}},
