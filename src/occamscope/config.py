@@ -139,7 +139,7 @@ class Representation(Section):
         True,
         description="paint in the nucleus' own frame, so that size and ellipticity stay pure beside "
         "further latents; false: the plain network, which finds these three alone with steps: 1400, "
-        "shape_steps: 0, sigma: 0.4, anneal: 0.25",
+        "shape_steps: 0, sigma: 0.4, anneal: 0.25, blank_fraction: 0.03",
     )
     area_range: Annotated[float, Field(ge=0)] = Field(
         0.0, description="area at size +3 over that at -3, if fixed (the paper: 6); 0: learnt"
@@ -164,7 +164,9 @@ class Representation(Section):
     beta: Positive = Field(8.0, description="weight of the total correlation")
     estimator: Literal["mws", "mss"] = Field("mws", description="minibatch sampling estimator")
     learning_rate: Positive = Field(1e-3, description="peak learning rate of Adam")
-    blank_fraction: Fraction = Field(0.03, description="share of blank crops in a batch")
+    blank_fraction: Fraction = Field(
+        0.0, description="share of blank crops in a batch; the plain network needs 0.03"
+    )
     patience: Annotated[int, Field(ge=0)] = Field(
         0, description="validation checks without progress before an early stop; 0: never"
     )

@@ -98,6 +98,20 @@ def test_the_typical_nucleus_leaves_nothing_over():
         assert model.left_over(0 * image, shape).abs().max() > 0.3
 
 
+def test_a_blank_crop_gets_the_prior_and_a_small_nucleus_its_own_code():
+    model = with_details()
+    images = torch.zeros(3, 1, 64, 64)
+    images[1, 0, 28:37, 28:37] = 0.8  # 81 px: smaller than any that the augmentation makes
+    images[2] = images[1] * 0.2  # a third of the least light
+    with torch.no_grad():
+        mean, log_variance = model.encode(images)
+        full_mean, full_log_variance = model._encode_light(images)
+    assert not mean[0].any() and not log_variance[0].any()
+    assert torch.equal(mean[1], full_mean[1]) and torch.equal(log_variance[1], full_log_variance[1])
+    share = float(images[2].sum() / 40)
+    torch.testing.assert_close(mean[2], share * full_mean[2])
+
+
 def test_details_do_not_reach_back_into_the_shape_encoder():
     model = with_details()
     mean, _ = model.encode(torch.rand(2, 1, 64, 64))

@@ -40,6 +40,9 @@ from occamscope.scale import CROP_SIZE
 
 SHAPE_LATENTS = 3
 TYPICAL_AREA_PX = 500.0  # of a nucleus at size 0, before training
+# Summed over the crop, 1.0 = a nucleus' robust maximum: under half of what the smallest nuclei of
+# the augmentation send.
+LEAST_LIGHT = 40.0
 # Beyond this the typical look is not extrapolated.
 LARGEST_CODE = 3.0
 
@@ -175,7 +178,15 @@ class FramedTCVAE(nn.Module):
         return warp(rest, maps, self.frame.frame_px).flatten(1)
 
     def encode(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Posterior mean and log variance (B, latents) of images (B, 1, 64, 64) in [0, 1.3]."""
+        """Posterior mean and log variance (B, latents) of images (B, 1, 64, 64) in [0, 1.3].
+
+        Without light there is no information: towards a blank crop the posterior becomes the prior.
+        """
+        presence = (x.sum(dim=(1, 2, 3)) / LEAST_LIGHT).clamp(0.0, 1.0)[:, None]
+        mean, log_variance = (presence * part for part in self._encode_light(x))
+        return mean, log_variance
+
+    def _encode_light(self, x: Tensor) -> tuple[Tensor, Tensor]:
         mean, log_variance = self.encode_shape(x)
         shape = mean.detach()
         details = self.left_over(x, shape) @ self.filters.T

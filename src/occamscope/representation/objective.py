@@ -37,9 +37,9 @@ class TrainingSettings:
     anneal : share of the steps over which the sd falls from `sigma_start` to `sigma`.
     warmup_steps : steps over which the learning rate rises.
     gradient_clip : largest norm of the gradient.
-    blank_fraction : share of the images in a batch that are blank (all zero), so that the encoder
-        has met a crop without a nucleus. They have nothing to reconstruct: they only pay for the
-        distance of their code from the prior.
+    blank_fraction : share of the images in a batch that are blank (all zero), so that the plain
+        encoder has met a crop without a nucleus. They have nothing to reconstruct: they only pay
+        for the distance of their code from the prior. A framed network needs none.
     report_every : steps per row of the history and per line of progress.
     validate_every : steps between validation checks.
     patience : validation checks without a new lowest loss, after the sd has reached `sigma`, that
@@ -58,7 +58,7 @@ class TrainingSettings:
     anneal: float = 0.3
     warmup_steps: int = 100
     gradient_clip: float = 100.0
-    blank_fraction: float = 0.03
+    blank_fraction: float = 0.0
     report_every: int = 50
     validate_every: int = 100
     patience: int = 0
@@ -68,6 +68,7 @@ class TrainingSettings:
     def plain(cls, **changes: Any) -> "TrainingSettings":
         """The recipe of the plain network: size and ellipticity emerge, nothing else is active."""
         recipe = {"steps": 1400, "shape_steps": 0, "sigma": 0.4, "anneal": 0.25}
+        recipe["blank_fraction"] = 0.03
         return cls(**(recipe | changes))
 
     @property
