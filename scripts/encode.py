@@ -1,13 +1,14 @@
 """Encode all crops.
 
 Reads `crops.h5`, the split and the VAE; writes `latents.h5`. A unit counts as active if its mean varies
-over the training part.
+over the training part; without details only units of size and shape do.
 """
 
 from occamscope.devices import choose_device
 from occamscope.errors import InputError
 from occamscope.job import open_job
 from occamscope.representation.codes import active_units, encode_images
+from occamscope.representation.networks import shape_latents
 from occamscope.store.latents import Latents, write_latents
 from occamscope.store.representations import read_tcvae
 from occamscope.store.splits import read_split
@@ -17,6 +18,8 @@ with open_job(snakemake) as job:
     model = read_tcvae(job.input.tcvae)
     codes = encode_images(model, split.crops.images, device=choose_device(job.params.device))
     active = active_units(codes.mean[split.rows("train", labelled=False)])
+    if not job.params.details:
+        active &= shape_latents(model)
     job.say(f"{active.sum()} of {len(active)} units are active")
     if active.sum() < 2:
         raise InputError(

@@ -141,6 +141,11 @@ class Representation(Section):
         "further latents; false: the plain network, which finds these three alone with steps: 1400, "
         "shape_steps: 0, sigma: 0.4, anneal: 0.25, blank_fraction: 0.03",
     )
+    details: bool = Field(
+        True,
+        description="let networks and laws use latents beyond size and ellipticity; false keeps them "
+        "for reconstructions, so that laws are of size and shape alone",
+    )
     area_range: Annotated[float, Field(ge=0)] = Field(
         0.0, description="area at size +3 over that at -3, if fixed (the paper: 6); 0: learnt"
     )

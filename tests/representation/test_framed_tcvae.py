@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 import torch
 
+from occamscope.errors import InputError
 from occamscope.representation.framed_tcvae import FramedTCVAE, FrameSettings
-from occamscope.representation.tcvae import NetworkSettings
+from occamscope.representation.networks import shape_latents
+from occamscope.representation.tcvae import TCVAE, NetworkSettings
 
 SMALL = NetworkSettings(latents=9, channels=(4, 8), hidden=16)
 
@@ -110,6 +112,12 @@ def test_a_blank_crop_gets_the_prior_and_a_small_nucleus_its_own_code():
     assert torch.equal(mean[1], full_mean[1]) and torch.equal(log_variance[1], full_log_variance[1])
     share = float(images[2].sum() / 40)
     torch.testing.assert_close(mean[2], share * full_mean[2])
+
+
+def test_shape_latents_are_known_by_construction_in_a_framed_network_alone():
+    assert shape_latents(network()).tolist() == [True] * 3 + [False] * 6
+    with pytest.raises(InputError, match="frame: true"):
+        shape_latents(TCVAE(SMALL, torch.Generator()))
 
 
 def test_details_do_not_reach_back_into_the_shape_encoder():

@@ -18,7 +18,8 @@ from occamscope.representation.objective import TrainingSettings
 CONFIG = Config()
 # The config gives the law search and the scale of crops defaults of its own; docs say so.
 OWN = {"fields", "run_folds", "vae_seeds", "join_sisters", "um_per_px", "patience"}
-FRAME = {"frame", "area_range", "axis_ratio"}  # of the architecture, not of the training
+# Of the architecture and of what is handed on, not of the training.
+FRAME = {"frame", "details", "area_range", "axis_ratio"}
 
 
 @pytest.mark.parametrize(

@@ -146,6 +146,11 @@ def test_an_edit_of(tiny_run, edit):
 
 
 CONFIG_EDITS = {
+    "laws of size and shape alone keep the VAE": (
+        {"representation": {"details": False}},
+        {"encode", "train_networks", "search_laws"},
+        {"train_tcvae", "train_cnn"},
+    ),
     "more seeds train new chunks only": (
         {"networks": {"seeds": 8}},
         {"train_networks", "select_latents"},

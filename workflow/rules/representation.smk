@@ -26,7 +26,9 @@ rule train_tcvae:
         gpu=GPUS,
     params:
         training={
-            k: v for k, v in settings("representation").items() if k != "vae_seeds"
+            k: v
+            for k, v in settings("representation").items()
+            if k not in ("vae_seeds", "details")
         },
         device=CONFIG.device,
         seed=lambda wildcards: int(wildcards.vae),
@@ -56,6 +58,7 @@ rule encode:
         mem_mb=lambda wildcards, input, attempt: attempt * (2000 + int(input.size_mb)),
         runtime=30,
     params:
+        details=CONFIG.representation.details,
         device=CONFIG.device,
         code=code("encode"),
         environment=ENVIRONMENT_DIGEST,
