@@ -74,30 +74,32 @@ def cells(
 
 
 def run(
-    path: Path, cells: Sequence[Cell], work: Callable[[Cell], dict[str, Any]], jobs: int
+    path: Path, cells: Sequence[Any], work: Callable[[Any], dict[str, Any]], jobs: int
 ) -> pd.DataFrame:
     """Do the cells that are not in the file yet; return all rows of the given cells.
 
     Parameters
     ----------
+    cells : `Cell`s, or named tuples of another study with at least task, engine and seed
     work : function of a module's top level, called in a process of its own
     jobs : so many processes; with 0 nothing is done that is not in the file
     """
     path.parent.mkdir(parents=True, exist_ok=True)
+    kind = type(cells[0]) if cells else Cell
     done = set()
     if path.exists():
-        keys = pd.read_csv(path, dtype={"task": str})[list(Cell._fields)]
-        done = {Cell(*row) for row in keys.itertuples(index=False)}
+        keys = pd.read_csv(path, dtype={"task": str})[list(kind._fields)]
+        done = {kind(*row) for row in keys.itertuples(index=False)}
     if jobs:
         _work_off(path, [cell for cell in cells if cell not in done], work, jobs)
     rows = pd.read_csv(path, dtype={"task": str}).fillna({"law": ""})
     wanted = set(cells)
-    keep = [Cell(*row) in wanted for row in rows[list(Cell._fields)].itertuples(index=False)]
+    keep = [kind(*row) in wanted for row in rows[list(kind._fields)].itertuples(index=False)]
     return rows[keep].reset_index(drop=True)
 
 
 def _work_off(
-    path: Path, waiting: Sequence[Cell], work: Callable[[Cell], dict[str, Any]], jobs: int
+    path: Path, waiting: Sequence[Any], work: Callable[[Any], dict[str, Any]], jobs: int
 ) -> None:
     """Do the cells in processes of their own; append each row when it is done."""
     os.environ.update(dict.fromkeys(ONE_THREAD, "1"))
@@ -120,10 +122,10 @@ def _work_off(
         pool.shutdown(cancel_futures=True)
 
 
-def versions() -> str:
+def versions(names: Iterable[str] = ("numba", "pyoperon", "gplearn")) -> str:
     """Say which versions were compared."""
     found = []
-    for name in ("numba", "pyoperon", "gplearn"):
+    for name in names:
         with suppress(PackageNotFoundError):  # not every study needs every peer
             found.append(f"{name} {version(name)}")
     return ", ".join(found)
@@ -144,12 +146,12 @@ def count_seeds(rows: pd.DataFrame) -> str:
     return "-".join(dict.fromkeys(str(n) for n in (counts.min(), counts.max())))
 
 
-def report(path: Path, parts: Iterable[str]) -> None:
-    """Print the parts and write them to a Markdown file; those of a full run go into the docs."""
+def report(path: Path, parts: Iterable[str], page: Path = PAGE) -> None:
+    """Print the parts and write them to a Markdown file; those of a full run go into a page."""
     text = "\n\n".join(parts) + "\n"
     path.write_text(text)
     if path.parent == RESULTS:
-        PAGE.write_text(put_between(PAGE.read_text(), path.stem, text))
+        page.write_text(put_between(page.read_text(), path.stem, text))
     print("\n" + text)
 
 
