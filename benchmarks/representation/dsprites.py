@@ -45,7 +45,7 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.append(str(ROOT / "benchmarks" / "laws"))  # the runner of studies is there
 from study import RESULTS, count_seeds, markdown, report, run, versions  # noqa: E402
 
-STEPS, BATCH, SEEDS, SIDE = 4_000, 64, 4, 32
+STEPS, BATCH, SEEDS, SIDE = 3_000, 64, 3, 32
 QUICK_STEPS = 40
 FIT_ROWS, TEST_ROWS = 10_000, 5_000
 SCORES = {
