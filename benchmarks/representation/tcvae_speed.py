@@ -4,9 +4,9 @@
 
 The engines and data of `dsprites.py`, and pythae's own trainer, which takes single images from a
 loader and puts them together. Processor time of one thread, batches included; the engines take
-turns, and the best of the turns counts. The time that the system takes for fresh memory is told
-apart: tensors above 32 MiB are mapped anew in every step unless the C library is told otherwise
-(MALLOC_MMAP_THRESHOLD_ and MALLOC_TRIM_THRESHOLD_). Prints the table and writes
+turns, and the best of the turns counts. What the system takes of it, mostly for fresh memory, is
+told apart: glibc maps tensors above 32 MiB anew in every step unless it is told otherwise
+(MALLOC_MMAP_THRESHOLD_, MALLOC_TRIM_THRESHOLD_). Prints the table and writes
 benchmarks/results/tcvae_speed.{csv,md}.
 """
 
@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import argparse
 import logging
-import os
+import resource
 import tempfile
 from collections.abc import Callable
 from functools import partial
@@ -36,8 +36,8 @@ VARIANTS = [name for name in ENGINES if name != "occamscope, public mss"] + [TRA
 
 def processor_ms() -> np.ndarray:
     """Time of this process so far: all of it, and what the system took of it."""
-    spent = os.times()
-    return 1000 * np.array([spent.user + spent.system, spent.system])
+    spent = resource.getrusage(resource.RUSAGE_SELF)
+    return 1000 * np.array([spent.ru_utime + spent.ru_stime, spent.ru_stime])
 
 
 def own_loop(name: str, bits: np.ndarray, side: int, batch: int) -> np.ndarray:
@@ -85,6 +85,10 @@ def its_trainer(bits: np.ndarray, side: int, batch: int) -> np.ndarray:
 
 def measure(bits: np.ndarray) -> pd.DataFrame:
     """Measure all variants at all sizes: a row each, with the best of the turns."""
+    # glibc keeps blocks up to the size of the largest one that it has got back: else it would
+    # depend on a process' past whether it returns its memory after every step.
+    held = np.ones(31 << 20, np.uint8)
+    del held
     rows = []
     for side, batch in SIZES:
         runs: dict[str, Callable[[], np.ndarray]] = {
