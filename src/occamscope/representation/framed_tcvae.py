@@ -239,10 +239,10 @@ class FramedTCVAE(nn.Module):
         self.patterns.copy_(found.patterns)
         self.filters.copy_(found.filters)
         self.log_variance.copy_(found.log_variance)
-        self.details_open(True)
+        self.train_details()
         return found
 
-    def details_open(self, is_open: bool) -> None:
-        """Let the details be trained, or not yet."""
+    def train_details(self) -> None:
+        """Let the details be trained from now on."""
         for parameter in self.details:
-            parameter.requires_grad_(is_open)
+            parameter.requires_grad_(True)

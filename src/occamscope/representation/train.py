@@ -86,14 +86,14 @@ class _Run:
     def stopped(self) -> bool:
         return 0 < self.settings.patience <= self.checks_since_best
 
-    def _optimiser(self) -> torch.optim.Adam:
-        """Adam in two groups: pictures, which move little once the details are open, and the rest."""
+    def _optimiser(self, picture_rate: float = 1.0) -> torch.optim.Adam:
+        """Adam on what is trained; pictures learn at `picture_rate` times the rate of the rest."""
         painted = self.model.painted if isinstance(self.model, FramedTCVAE) else []
         pictures = {id(p) for p in painted}
         trained = [p for p in self.model.parameters() if p.requires_grad]
         groups = [
-            {"params": [p for p in trained if id(p) not in pictures]},
-            {"params": [p for p in trained if id(p) in pictures]},
+            {"params": [p for p in trained if id(p) not in pictures], "relative_rate": 1.0},
+            {"params": [p for p in trained if id(p) in pictures], "relative_rate": picture_rate},
         ]
         groups = [group for group in groups if group["params"]]
         return torch.optim.Adam(groups, self.settings.learning_rate, fused=True)
@@ -104,13 +104,12 @@ class _Run:
         parts = index.split(self.settings.batch)
         x = [self.crops.batch(part, self.generator, self.affine) for part in parts]
         model.open_details(torch.cat(x), self.settings.sigma)
-        self.optimiser = self._optimiser()
+        self.optimiser = self._optimiser(PICTURE_RATE)
 
     def _set_learning_rate(self) -> None:
         rate = learning_rate_at(self.step, self.settings)
-        opened = 0 < self.settings.shape_steps <= self.step
-        for number, group in enumerate(self.optimiser.param_groups):
-            group["lr"] = rate * (PICTURE_RATE if opened and number else 1.0)
+        for group in self.optimiser.param_groups:
+            group["lr"] = rate * group["relative_rate"]
 
     def advance(self) -> None:
         """One optimiser step."""
@@ -204,8 +203,8 @@ class _Run:
         load_weights(self.model, tensors)
         steps = self.step
         if isinstance(self.model, FramedTCVAE) and self.step > self.settings.shape_steps:
-            self.model.details_open(True)
-            self.optimiser = self._optimiser()
+            self.model.train_details()
+            self.optimiser = self._optimiser(PICTURE_RATE)
             steps -= self.settings.shape_steps
         if steps:
             load_moments(self.model, self.optimiser, tensors, steps)
