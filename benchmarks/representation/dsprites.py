@@ -63,21 +63,35 @@ class Cell(NamedTuple):
     steps: int
 
 
+class Loop:
+    """Steps of an engine on random images; their number counts for the losses that anneal."""
+
+    def __init__(self, engine: Engine, bits: np.ndarray, side: int, batch: int, seed: int) -> None:
+        self.engine, self.bits, self.side, self.batch = engine, bits, side, batch
+        self.optimiser = engine.optimiser()
+        self.random = np.random.default_rng(seed)
+        self.maps = torch.Generator().manual_seed(seed)
+
+    def advance(self, step: int) -> torch.Tensor:
+        """Take one step; returns its loss."""
+        x = images(self.bits, self.random.integers(0, IMAGES, self.batch))
+        mapped = self.engine.random_maps
+        x = randomly_mapped(x, self.side, self.maps) if mapped else shrunk(x, self.side)
+        loss = self.engine.loss(x, step)
+        self.optimiser.zero_grad()
+        loss.backward()
+        self.optimiser.step()
+        return loss
+
+
 def train(bits: np.ndarray, cell: Cell) -> tuple[Engine, float]:
     """Return the trained engine and the processor seconds of its steps, batches included."""
     torch.manual_seed(cell.seed)
     engine = ENGINES[cell.engine](SIDE, cell.steps, IMAGES)
-    optimiser = engine.optimiser()
-    random = np.random.default_rng(cell.seed)
-    maps = torch.Generator().manual_seed(cell.seed)
+    loop = Loop(engine, bits, SIDE, BATCH, cell.seed)
     start = time.process_time()
     for step in range(cell.steps):
-        x = images(bits, random.integers(0, IMAGES, BATCH))
-        x = randomly_mapped(x, SIDE, maps) if engine.random_maps else shrunk(x, SIDE)
-        loss = engine.loss(x, step)
-        optimiser.zero_grad()
-        loss.backward()
-        optimiser.step()
+        loss = loop.advance(step)
         if (step + 1) % 500 == 0:
             seconds = time.process_time() - start
             print(

@@ -23,8 +23,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
-from dsprites import RESULTS, ROOT, markdown, report, versions
-from sprites import IMAGES, images, pack, randomly_mapped, shrunk
+from dsprites import RESULTS, ROOT, Loop, markdown, report, versions
+from sprites import IMAGES, images, pack, shrunk
 from tcvaes import ENGINES, LEARNING_RATE, Burgess, pythae_model
 
 SIZES = ((32, 64), (32, 256), (64, 64), (64, 256))
@@ -44,18 +44,12 @@ def own_loop(name: str, bits: np.ndarray, side: int, batch: int) -> np.ndarray:
     """Milliseconds a step of the loop of `dsprites.train`: all, and the system's."""
     torch.manual_seed(0)
     engine = ENGINES[name](side, 1000, IMAGES)
-    optimiser = engine.optimiser()
-    random, maps = np.random.default_rng(0), torch.Generator().manual_seed(0)
+    loop = Loop(engine, bits, side, batch, seed=0)
     start = processor_ms()
     for step in range(WARM_UP + STEPS):
         if step == WARM_UP:
             start = processor_ms()
-        x = images(bits, random.integers(0, IMAGES, batch))
-        x = randomly_mapped(x, side, maps) if engine.random_maps else shrunk(x, side)
-        loss = engine.loss(x, step)
-        optimiser.zero_grad()
-        loss.backward()
-        optimiser.step()
+        loop.advance(step)
     return (processor_ms() - start) / STEPS
 
 
